@@ -1,0 +1,1 @@
+"""A pytest plugin that gates releases of language models served with sparse attention."""

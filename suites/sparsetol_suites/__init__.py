@@ -1,0 +1,1 @@
+"""Suites of long-context tasks: generators, data loaders and scorers, without any model."""

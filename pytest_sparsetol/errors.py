@@ -1,0 +1,27 @@
+"""Errors that end a cell or a collection with a plain message and no traceback."""
+
+from __future__ import annotations
+
+
+class SparsetolError(Exception):
+    """Base of every error that this package raises for the user to read."""
+
+
+class ContractError(SparsetolError):
+    """A contract, or a file that it names, cannot be used as written."""
+
+
+class ModelError(SparsetolError):
+    """The model cannot be loaded, or has attention that the engine cannot compute faithfully."""
+
+
+class MissingInputError(SparsetolError):
+    """Something that a cell needs is not there (weights, data, a stored baseline): the cell is UNTESTED."""
+
+
+class BaselineError(SparsetolError):
+    """A stored baseline does not belong to what is run, or is damaged."""
+
+
+class MethodError(SparsetolError, ValueError):
+    """A sparse-attention method was given parameters that it cannot honour."""

@@ -1,0 +1,402 @@
+"""The contract: what a team plans to deploy and what its release must hold, as written in YAML.
+
+`load_contract` reads and checks a file and everything that it names that can be checked without a model: suite,
+groups, methods, reachable sparsities, context length, and whether the items can decide anything at all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from sparsetol_suites.located_yaml import Document, LocatedError, Loc, load, nearest
+
+from pytest_sparsetol.errors import MethodError, MissingInputError, SparsetolError
+from pytest_sparsetol.lengths import parse_length, show_length
+from pytest_sparsetol.methods.base import PHASES, Method, Phase
+from pytest_sparsetol.methods.registry import METHODS, methods_for
+from pytest_sparsetol.model_files import ModelFiles, context_length, locate
+
+if TYPE_CHECKING:
+    from sparsetol_suites.suite import Suite
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
+"""Names of deployments, groups and profiles: they become parts of node ids and file names."""
+
+
+def _share(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{value!r} is not a number; write a fraction such as 0.05")
+    return float(value)
+
+
+def _sparsity(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{value!r} is not a sparsity; write a fraction of at least 0 and under 1, such as 0.90")
+    if not 0 <= value < 1:
+        raise ValueError(f"{value!r} is not a sparsity of at least 0 and under 1; 0.95 keeps a twentieth")
+    return float(value)
+
+
+def _schedule(value: object) -> float | dict[int, float]:
+    """One sparsity, or one for each length."""
+    if not isinstance(value, Mapping):
+        return _sparsity(value)
+    schedule: dict[int, float] = {}
+    for key, entry in value.items():
+        length = parse_length(key)
+        if length in schedule:
+            raise ValueError(f"{show_length(length)} stands twice in the schedule")
+        schedule[length] = _sparsity(entry)
+    return schedule
+
+
+Length = Annotated[int, BeforeValidator(parse_length)]
+Share = Annotated[float, BeforeValidator(_share), Field(gt=0, le=1)]
+Name = Annotated[str, Field(pattern=NAME)]
+
+
+class Strict(BaseModel):
+    """A mapping whose every key is known and whose values are of the declared type, without conversion."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ModelSpec(Strict):
+    """The model under test."""
+
+    path: str = Field(min_length=1)
+    revision: str | None = None
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    batch_size: int = Field(default=1, ge=1, le=1024)
+    chat_template_kwargs: dict[str, Any] = {}
+    trust_remote_code: bool = False
+
+
+class PhaseSpec(BaseModel):
+    """A method in one phase, its sparsity, and parameters of its own."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    method: str
+    sparsity: Annotated[float | dict[int, float] | None, BeforeValidator(_schedule)] = None
+
+    def at(self, length: int) -> float | None:
+        """The declared sparsity for prompts of `length` tokens, or None where the schedule leaves it out."""
+        return self.sparsity.get(length) if isinstance(self.sparsity, dict) else self.sparsity
+
+
+class DeploymentSpec(Strict):
+    """One attention policy: what each phase does; a phase that is not named is dense."""
+
+    prefill: PhaseSpec | None = None
+    kv: PhaseSpec | None = None
+    decode: PhaseSpec | None = None
+
+    def phase(self, phase: Phase) -> PhaseSpec | None:
+        """The phase's method, None for dense."""
+        spec: PhaseSpec | None = getattr(self, phase)
+        return None if spec is None or spec.method == "dense" else spec
+
+
+class ItemsSpec(Strict):
+    """How many items a cell may use, and which."""
+
+    max: int = Field(default=200, ge=1, le=100_000)
+    seed: int = Field(default=0, ge=0)
+
+
+class GateSpec(Strict):
+    """What a release must hold."""
+
+    max_degradation: Share = 0.05
+    groups: dict[Name, Share] = {}
+    mix: Share | None = None
+    min_dense: dict[Name, Share] = {}
+    confidence: Annotated[float, BeforeValidator(_share), Field(ge=0.5, lt=1)] = 0.95
+    items: ItemsSpec = ItemsSpec()
+    inconclusive: Literal["fail", "warn"] = "fail"
+    untestable: Literal["fail", "warn"] = "fail"
+
+    def threshold(self, group: str) -> float:
+        """Loss allowed to a group's cell."""
+        return self.groups.get(group, self.max_degradation)
+
+    def mix_threshold(self) -> float:
+        """Loss allowed to the mix."""
+        return self.max_degradation if self.mix is None else self.mix
+
+
+class ContractSpec(Strict):
+    """The whole file."""
+
+    contract: Literal[1]
+    model: ModelSpec
+    suite: str = Field(min_length=1)
+    lengths: Annotated[list[Length], Field(min_length=1)]
+    mix: Annotated[dict[Name, Share], Field(min_length=1)]
+    deployments: Annotated[dict[Name, DeploymentSpec], Field(min_length=1)]
+    gate: GateSpec = GateSpec()
+    baselines: str = "baselines"
+    profiles: dict[Name, dict[str, Any]] = {}
+
+    @field_validator("mix")
+    @classmethod
+    def _sums_to_one(cls, mix: dict[str, float]) -> dict[str, float]:
+        total = sum(mix.values())
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the shares of traffic sum to {total:g}; they must sum to 1")
+        return mix
+
+    @field_validator("lengths")
+    @classmethod
+    def _once(cls, lengths: list[int]) -> list[int]:
+        for length in lengths:
+            if lengths.count(length) > 1:
+                raise ValueError(f"{show_length(length)} stands twice")
+        return lengths
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A checked contract with what it names."""
+
+    path: Path
+    spec: ContractSpec
+    suite: Suite
+    model: ModelFiles
+    document: Document
+
+    @property
+    def baselines(self) -> Path:
+        """Folder of the stored dense baselines."""
+        return self.path.parent / self.spec.baselines
+
+    def method(self, deployment: str, phase: Phase, length: int) -> Method | None:
+        """The configured method of a deployment's phase on prompts of `length` tokens, None for dense."""
+        spec = self.spec.deployments[deployment].phase(phase)
+        if spec is None:
+            return None
+        return _configure(spec, phase, length)
+
+
+@dataclass(frozen=True)
+class _Overlaid(Document):
+    """A document with one of its profiles laid over the rest; errors point at the profile where it says the part."""
+
+    profile: str
+
+    def position(self, loc: Loc) -> tuple[int, int]:
+        inside: Loc = ("profiles", self.profile, *loc)
+        return super().position(inside if _holds(self.data_as_written, inside) else loc)
+
+    @functools.cached_property
+    def data_as_written(self) -> dict[str, Any]:
+        return load(self.path).data
+
+
+def load_contract(path: Path, profile: str | None = None) -> Contract:
+    """Read and check the contract at `path`, with `profile` laid over it.
+
+    Every profile of the file is checked, whichever is asked for. Raises `LocatedError` for the first thing that is
+    wrong, with file, line, column, the value, and what would be right.
+    """
+    document = load(path)
+    plain = _check(document)
+    if profile is not None and profile not in plain.spec.profiles:
+        raise document.error(("profiles",), f"no profile {profile!r}; {nearest(profile, plain.spec.profiles)}")
+    chosen = plain
+    for name, changes in plain.spec.profiles.items():
+        overlaid = _check(_overlay(document, name, changes))
+        if name == profile:
+            chosen = overlaid
+    return chosen
+
+
+def _overlay(document: Document, name: str, changes: dict[str, Any]) -> Document:
+    for key in ("contract", "profiles", "model", "suite"):
+        if key in changes:
+            raise document.error(("profiles", name, key), f"a profile cannot change {key!r}")
+    data = _merge({key: value for key, value in document.data.items() if key != "profiles"}, changes)
+    return _Overlaid(document.path, data, document.root, name)
+
+
+def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`above` laid over `below`: mappings merge, everything else replaces. A mix or deployment list replaces whole."""
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        merge = isinstance(value, dict) and isinstance(under, dict) and key not in {"mix", "deployments"}
+        merged[key] = _merge(under, value) if merge else value  # type: ignore[arg-type]  # narrowed by `merge`
+    return merged
+
+
+def _holds(data: Any, loc: Loc) -> bool:
+    for part in loc:
+        if not isinstance(data, Mapping) or part not in data:
+            return False
+        data = data[part]
+    return True
+
+
+def _check(document: Document) -> Contract:
+    spec = document.validate(ContractSpec)
+    contract = Contract(document.path, spec, _suite(document, spec), _model(document, spec), document)
+    for check in (_check_paths, _check_groups, _check_deployments, _check_lengths, _check_items):
+        check(contract)
+    return contract
+
+
+def _suite(document: Document, spec: ContractSpec) -> Suite:
+    from sparsetol_suites.suite import SuiteError, load_suite
+
+    try:
+        return load_suite(spec.suite, document.path.parent)
+    except LocatedError:
+        raise
+    except SuiteError as error:
+        raise document.error(("suite",), str(error)) from None
+
+
+def _model(document: Document, spec: ContractSpec) -> ModelFiles:
+    try:
+        return locate(spec.model.path, document.path.parent)
+    except SparsetolError as error:
+        raise document.error(("model", "path"), str(error)) from None
+
+
+def _check_paths(contract: Contract) -> None:
+    folder = contract.path.parent.resolve()
+    if not contract.baselines.resolve().is_relative_to(folder):
+        raise contract.document.error(
+            ("baselines",), f"{contract.spec.baselines!r} leaves the contract's folder; name a folder inside it"
+        )
+
+
+def _check_groups(contract: Contract) -> None:
+    groups = contract.suite.groups
+    named = (("mix", contract.spec.mix), ("gate.groups", contract.spec.gate.groups))
+    for where, names in (*named, ("gate.min_dense", contract.spec.gate.min_dense)):
+        known = groups if where == "mix" else tuple(contract.spec.mix)
+        source = f"suite {contract.suite.name!r}" if where == "mix" else "mix"
+        for group in names:
+            if group not in known:
+                raise contract.document.error(
+                    (*where.split("."), group), f"{where}: {source} has no group {group!r}; {nearest(group, known)}"
+                )
+
+
+def _check_deployments(contract: Contract) -> None:
+    for name, deployment in contract.spec.deployments.items():
+        for phase in PHASES:
+            spec = deployment.phase(phase)
+            if spec is None:
+                continue
+            loc: Loc = ("deployments", name, phase)
+            if spec.method not in methods_for(phase):
+                other = METHODS.get(spec.method)
+                hint = f"it acts in {other.phase}" if other else nearest(spec.method, methods_for(phase))
+                raise contract.document.error(
+                    (*loc, "method"), f"{'.'.join(map(str, loc))}: no {phase} method {spec.method!r}; {hint}"
+                )
+            _check_schedule(contract, loc, spec)
+            for length in contract.spec.lengths:
+                try:
+                    method = _configure(spec, phase, length)
+                    method.check(length)
+                except MethodError as error:
+                    parameter = next((key for key in spec.model_extra or {} if key in str(error)), "sparsity")
+                    raise contract.document.error((*loc, parameter), f"{'.'.join(map(str, loc))}: {error}") from None
+
+
+def _check_schedule(contract: Contract, loc: Loc, spec: PhaseSpec) -> None:
+    where = ".".join(map(str, loc))
+    if spec.sparsity is None:
+        raise contract.document.error(loc, f"missing key 'sparsity' in {where}")
+    for length in contract.spec.lengths:
+        if spec.at(length) is None:
+            raise contract.document.error(
+                (*loc, "sparsity"),
+                f"{where}: the schedule has no sparsity for {show_length(length)}; "
+                f"name each of the contract's lengths (nothing is interpolated)",
+            )
+
+
+def _check_lengths(contract: Contract) -> None:
+    holds = context_length(contract.model)
+    if holds is None:
+        return
+    answer = max(task.answer_tokens for task in contract.suite.tasks if task.group in contract.spec.mix)
+    for index, length in enumerate(contract.spec.lengths):
+        if length + answer > holds:
+            raise contract.document.error(
+                ("lengths", index),
+                f"{show_length(length)} and an answer of up to {answer} tokens exceed the {holds} tokens that "
+                f"{contract.model.name} holds",
+            )
+
+
+def _check_items(contract: Contract) -> None:
+    from pytest_sparsetol.statistics.planning import items_to_pass
+
+    gate = contract.spec.gate
+    for group in contract.spec.mix:
+        tasks = [task for task in contract.suite.tasks if task.group == group]
+        each = gate.items.max // len(tasks)
+        if each == 0:
+            raise contract.document.error(
+                ("gate", "items", "max"),
+                f"gate.items.max: {gate.items.max} cannot be split over the {len(tasks)} tasks of {group}",
+            )
+        for task in tasks:
+            there = task.available()
+            if there is not None and there < each:
+                raise contract.document.error(
+                    ("gate", "items", "max"),
+                    f"gate.items.max: {gate.items.max} items in {group} ask task {task.name!r} for {each}; it has "
+                    f"{there}: lower it to {there * len(tasks)} or add records",
+                )
+        needed = items_to_pass(gate.threshold(group), gate.confidence)
+        if each * len(tasks) < needed:
+            raise contract.document.error(
+                ("gate", "items", "max"),
+                f"gate.items.max: {each * len(tasks)} items cannot show a loss of at most {gate.threshold(group):g} in "
+                f"{group} at confidence {gate.confidence:g}, even without a single loss; {needed} can",
+            )
+
+
+def _configure(spec: PhaseSpec, phase: Phase, length: int) -> Method:
+    """Build the method; raise `MethodError` for parameters that it does not have or cannot honour."""
+    method = methods_for(phase)[spec.method]
+    parameters = dict(spec.model_extra or {})
+    known = [field.name for field in dataclasses.fields(method) if field.name != "sparsity"]
+    for name in parameters:
+        if name not in known:
+            raise MethodError(f"unknown parameter {name!r} of {spec.method}; {nearest(name, known)}")
+    try:
+        built: Method = _adapter(method).validate_python({**parameters, "sparsity": spec.at(length)}, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        if isinstance(first.get("ctx", {}).get("error"), MethodError):
+            raise MethodError(str(first["ctx"]["error"])) from None
+        raise MethodError(f"{first['loc'][-1]}: {first['input']!r}: {first['msg']}") from None
+    return built
+
+
+@functools.cache
+def _adapter(method: type[Method]) -> TypeAdapter[Method]:
+    return TypeAdapter(method)
+
+
+def dense_phases(contract: Contract, deployment: str) -> Iterator[Phase]:
+    """Phases that a deployment leaves dense."""
+    return (phase for phase in PHASES if contract.spec.deployments[deployment].phase(phase) is None)
+
+
+__all__ = ["Contract", "ContractSpec", "MissingInputError", "load_contract"]

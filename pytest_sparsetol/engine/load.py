@@ -1,0 +1,99 @@
+"""Loads a model and its tokenizer, or refuses with the reason."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import transformers
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from pytest_sparsetol.contract import ModelSpec
+from pytest_sparsetol.engine import attention
+from pytest_sparsetol.errors import MissingInputError, ModelError
+from pytest_sparsetol.model_files import ModelFiles
+
+LAYER_TYPES = frozenset({"full_attention", "sliding_attention"})
+"""Kinds of layers whose attention the engine computes."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in evaluation mode whose attention is the engine's, with its tokenizer."""
+
+    model: Any
+    tokenizer: Any
+    device: torch.device
+    dtype: torch.dtype
+
+
+def load_model(files: ModelFiles, spec: ModelSpec, *, trust_remote_code: bool = False) -> LoadedModel:
+    """Load from a directory, a GGUF file or a hub id; safetensors and GGUF only, never pickle.
+
+    Code that a model brings is run only if both the contract and the caller allow it.
+
+    Raises:
+        MissingInputError: the files or the device are not there.
+        ModelError: the model is not one that the engine computes faithfully.
+    """
+    attention.register()
+    device = _device(spec.device)
+    where: dict[str, Any] = {"revision": spec.revision} if files.kind == "hub" and spec.revision else {}
+    where["trust_remote_code"] = spec.trust_remote_code and trust_remote_code
+    source = files.name if files.path is None else str(files.path)
+    if files.kind == "gguf" and files.path is not None:
+        if importlib.util.find_spec("gguf") is None:
+            raise MissingInputError(f"{files.path.name} needs the package gguf: pip install 'pytest-sparsetol[demo]'")
+        source = str(files.path.parent)
+        where["gguf_file"] = files.path.name
+    try:
+        config = AutoConfig.from_pretrained(source, **where)
+        _check_config(config)
+        tokenizer = AutoTokenizer.from_pretrained(source, **where)
+        with _quiet():
+            model = AutoModelForCausalLM.from_pretrained(
+                source,
+                dtype="auto" if spec.dtype == "auto" else getattr(torch, spec.dtype),
+                attn_implementation=attention.NAME,
+                use_safetensors=None if files.kind == "gguf" else True,
+                **where,
+            )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        raise MissingInputError(f"model {files.name!r} cannot be loaded: {error}") from error
+    if not getattr(model, "_supports_attention_backend", False):
+        raise ModelError(f"{type(model).__name__} does not let its attention be replaced; it is not run")
+    model.to(device).eval().requires_grad_(requires_grad=False)
+    return LoadedModel(model, tokenizer, device, model.dtype)
+
+
+def _check_config(config: Any) -> None:
+    if getattr(config, "is_encoder_decoder", False):
+        raise ModelError(f"{config.model_type} is an encoder-decoder; only decoder-only models are run")
+    text = config.get_text_config(decoder=True)
+    others = sorted(set(getattr(text, "layer_types", None) or ()) - LAYER_TYPES)
+    if others:
+        raise ModelError(
+            f"{config.model_type} has layers of type {', '.join(others)}; the engine computes {', '.join(sorted(LAYER_TYPES))}"
+        )
+
+
+def _device(wanted: str) -> torch.device:
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise MissingInputError("the contract asks for device cuda, and torch sees none here")
+    return torch.device(wanted)
+
+
+class _quiet:
+    """Loading bars off, as they tear the progress lines of the run; put back afterwards."""
+
+    def __enter__(self) -> None:
+        self.bars = transformers.utils.logging.is_progress_bar_enabled()
+        transformers.utils.logging.disable_progress_bar()
+
+    def __exit__(self, *_: object) -> None:
+        if self.bars:
+            transformers.utils.logging.enable_progress_bar()

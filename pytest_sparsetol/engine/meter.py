@@ -1,0 +1,44 @@
+"""Counts how sparse a run really was."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pytest_sparsetol.methods.base import Phase
+
+
+@dataclass
+class Meter:
+    """Attended and loaded shares of the dense work, one entry for each head, layer, sequence and step."""
+
+    attended: dict[Phase, float] = field(default_factory=lambda: defaultdict(float))
+    loaded: dict[Phase, float] = field(default_factory=lambda: defaultdict(float))
+    entries: dict[Phase, int] = field(default_factory=lambda: defaultdict(int))
+    local_layers: set[int] = field(default_factory=set)
+
+    def count(self, phase: Phase, attended: Tensor, loaded: Tensor) -> None:
+        """Take in one layer of one sequence: shares of the dense work, float64, one for each head."""
+        self.attended[phase] += float(attended.sum())
+        self.loaded[phase] += float(loaded.sum())
+        self.entries[phase] += attended.numel()
+
+    def add(self, other: Meter) -> None:
+        """Take in another run's counts."""
+        for phase, entries in other.entries.items():
+            self.attended[phase] += other.attended[phase]
+            self.loaded[phase] += other.loaded[phase]
+            self.entries[phase] += entries
+        self.local_layers |= other.local_layers
+
+    def measured(self, phase: Phase) -> float | None:
+        """Share of pairs or tokens not attended, averaged over heads, layers, sequences and steps; None if none ran."""
+        return 1 - self.attended[phase] / self.entries[phase] if self.entries.get(phase) else None
+
+    def loaded_sparsity(self, phase: Phase) -> float | None:
+        """The same for what was loaded; below zero where selection data outweighs what was saved."""
+        return 1 - self.loaded[phase] / self.entries[phase] if self.entries.get(phase) else None

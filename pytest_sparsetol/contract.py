@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
-from sparsetol_suites.located_yaml import Document, LocatedError, Loc, load, nearest
+from sparsetol_suites.located_yaml import Document, Loc, LocatedError, load, nearest
 
-from pytest_sparsetol.errors import MethodError, MissingInputError, SparsetolError
+from pytest_sparsetol.errors import MethodError, SparsetolError
 from pytest_sparsetol.lengths import parse_length, show_length
 from pytest_sparsetol.methods.base import PHASES, Method, Phase
 from pytest_sparsetol.methods.registry import METHODS, methods_for
@@ -281,6 +281,8 @@ def _check_paths(contract: Contract) -> None:
 
 def _check_groups(contract: Contract) -> None:
     groups = contract.suite.groups
+    if "mix" in contract.spec.mix:
+        raise contract.document.error(("mix", "mix"), "mix: a group cannot be called 'mix'; that names the whole")
     named = (("mix", contract.spec.mix), ("gate.groups", contract.spec.gate.groups))
     for where, names in (*named, ("gate.min_dense", contract.spec.gate.min_dense)):
         known = groups if where == "mix" else tuple(contract.spec.mix)
@@ -394,9 +396,4 @@ def _adapter(method: type[Method]) -> TypeAdapter[Method]:
     return TypeAdapter(method)
 
 
-def dense_phases(contract: Contract, deployment: str) -> Iterator[Phase]:
-    """Phases that a deployment leaves dense."""
-    return (phase for phase in PHASES if contract.spec.deployments[deployment].phase(phase) is None)
-
-
-__all__ = ["Contract", "ContractSpec", "MissingInputError", "load_contract"]
+__all__ = ["Contract", "ContractSpec", "ModelSpec", "load_contract"]

@@ -26,6 +26,7 @@ class Scoring:
         window: a query sees itself and the `window` - 1 tokens before it; None for all.
         softcap: scores become `softcap * tanh(score / softcap)`; None for none.
         sinks: a logit for each query head that joins the softmax and has no value, `[query heads]`; None for none.
+
     """
 
     scale: float
@@ -45,6 +46,7 @@ def dense_attention(query: Tensor, key: Tensor, value: Tensor, scoring: Scoring)
 
     Returns:
         `[query heads, queries, value size]` in the query's dtype.
+
     """
     heads, queries, _ = query.shape
     length = key.shape[1]
@@ -74,6 +76,7 @@ def key_sparse_attention(
 
     Returns:
         `[query heads, length, value size]` in the query's dtype; zeros where a query has no key.
+
     """
     heads, length, _ = query.shape
     group = heads // key.shape[0]
@@ -106,6 +109,7 @@ def token_sparse_attention(
 
     Returns:
         `[query heads, value size]` in the query's dtype; zeros where nothing is selected.
+
     """
     heads, length = key.shape[:2]
     index = selection.tokens
@@ -115,7 +119,7 @@ def token_sparse_attention(
     index = index.where(real, 0)
     # Each group of query heads becomes the rows of its key head.
     out = _attend(
-        query.unflatten(0, (heads, -1)),
+        query.reshape(heads, -1, query.shape[1]),
         key[owner, index],
         value[owner, index],
         seen[:, None, :],
@@ -138,8 +142,8 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor, scoring: Sc
     wide = torch.float64 if query.dtype == torch.float64 else torch.float32
     heads, rows, _ = query.shape
     group = heads // key.shape[0]
-    stacked = query.to(wide).unflatten(0, (-1, group)).flatten(1, 2)
-    scores = (stacked @ key.to(wide).transpose(1, 2) * scoring.scale).unflatten(1, (group, rows)).flatten(0, 1)
+    stacked = query.to(wide).reshape(heads // group, group * rows, -1)
+    scores = (stacked @ key.to(wide).transpose(1, 2) * scoring.scale).view(heads, rows, -1)
     if scoring.softcap is not None:
         scores = scoring.softcap * torch.tanh(scores / scoring.softcap)
     scores = scores.masked_fill(~seen, float("-inf"))
@@ -153,6 +157,6 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor, scoring: Sc
     if scoring.sinks is not None:
         total = total + torch.exp(sink - peak)
     weights = weights / total.clamp(min=torch.finfo(wide).tiny)
-    stacked = weights.unflatten(0, (-1, group)).flatten(1, 2)
-    out = (stacked @ value.to(wide)).unflatten(1, (group, rows)).flatten(0, 1)
+    stacked = weights.reshape(heads // group, group * rows, -1)
+    out: Tensor = (stacked @ value.to(wide)).view(heads, rows, -1)
     return out.to(query.dtype)

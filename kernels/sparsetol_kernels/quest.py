@@ -17,8 +17,9 @@ def quest_page_scores(query: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
     Returns:
         float32 `[key heads, pages]`.
+
     """
     heads = low.shape[0]
-    grouped = query.float().unflatten(0, (heads, -1))[:, :, None, :]
-    bound = (grouped * low.float()[:, None]).maximum(grouped * high.float()[:, None])
+    grouped = query.float().view(heads, -1, 1, query.shape[1])
+    bound: Tensor = (grouped * low.float()[:, None]).maximum(grouped * high.float()[:, None])
     return bound.sum(dim=(1, 3))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 def causal_weights(length: int, block: int, device: torch.device) -> Tensor:
-    """Causal pairs between each row block and each key: int64 `[ceil(length / block), length]`, rows of the last short."""
+    """Causal pairs between each row block and each key: int64 `[row blocks, length]`."""
     start = torch.arange(0, length, block, device=device)[:, None]
     end = (start + block).clamp(max=length)
     key = torch.arange(length, device=device)[None, :]
@@ -27,6 +27,7 @@ class KeySelection:
     Attributes:
         keys: bool `[query heads, row blocks, length]`; a key after the block's last row is never set.
         block: query rows in a row block.
+
     """
 
     keys: Tensor
@@ -39,7 +40,7 @@ class KeySelection:
         return pairs.double() / (length * (length + 1) // 2)
 
     def loaded(self) -> Tensor:
-        """Share of causal pairs computed when every selected key meets the block's every row: float64 `[query heads]`."""
+        """Share of causal pairs computed when a block's every row meets its keys: float64 `[query heads]`."""
         length = self.keys.shape[2]
         pairs = self.keys.sum(dim=(1, 2)) * self.block
         return pairs.double() / (length * (length + 1) // 2)
@@ -53,6 +54,7 @@ class TokenSelection:
         tokens: int64 `[key heads, most]`, ascending; entries from `count` on are padding and never read.
         count: int64 `[key heads]`, how many entries of each row count.
         loaded: tokens' worth of cache read, selection data included: float64 `[key heads]`.
+
     """
 
     tokens: Tensor

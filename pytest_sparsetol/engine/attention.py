@@ -44,6 +44,7 @@ class Pass:
         meter: what was selected so far.
         states: a decode method's memory, by layer and sequence.
         backends: names of what computed dense and sparse attention.
+
     """
 
     policy: Policy
@@ -148,6 +149,7 @@ def attention(
 
     Raises:
         ModelError: for anything that would be ignored otherwise.
+
     """
     current = _current()
     scoring = _scoring(module, query, scaling, extras)
@@ -160,9 +162,7 @@ def attention(
     if current.phase == "prefill" and current.policy.prefill is not None and not local:
         return _sparse_prefill(current, current.policy.prefill, query, key, value, scoring), None
     if current.phase == "decode" and current.policy.decode is not None and not local:
-        return _sparse_decode(
-            current, current.policy.decode, module.layer_idx, query, key, value, scoring
-        ), None
+        return _sparse_decode(current, current.policy.decode, module.layer_idx, query, key, value, scoring), None
     out, backend = dense.attend(query, key, value, current.starts, scoring)
     current.backends.add(f"dense {backend}")
     return out, None

@@ -77,6 +77,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, starts: list[int], scoring
 
     Returns:
         `[batch, queries, query heads, value size]`, zeros at padding, and the name of what computed it.
+
     """
     batch, heads, queries, _ = query.shape
     length = key.shape[2]
@@ -128,10 +129,9 @@ def _windowed(query: Tensor, key: Tensor, value: Tensor, scoring: Scoring) -> Te
 
 def _flash(library: FlashAttention, query: Tensor, key: Tensor, value: Tensor, scoring: Scoring) -> Tensor:
     """One sequence: `[queries, heads, size]`. These libraries align a causal mask to the last query, as is meant."""
-    window = (-1, -1) if scoring.window is None else (scoring.window - 1, 0)
+    everything: tuple[int | None, int | None] = (None, None) if library.name == "flash-attn 4" else (-1, -1)
+    window = everything if scoring.window is None else (scoring.window - 1, 0)
     extras: dict[str, Any] = {} if scoring.softcap is None else {"softcap": scoring.softcap}
-    if library.name == "flash-attn 4":
-        window = (None, None) if scoring.window is None else window
     q, k, v = (tensor.transpose(0, 1)[None].contiguous() for tensor in (query, key, value))
     out = library.call(q, k, v, softmax_scale=scoring.scale, causal=True, window_size=window, **extras)
     result: Tensor = out[0] if isinstance(out, tuple) else out

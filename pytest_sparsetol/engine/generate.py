@@ -23,6 +23,7 @@ class Generation:
         finish: whether the text ended or the budget did.
         steps: decoding steps, each of which computed attention for one new token; the first token costs none, as it
             comes out of prefill.
+
     """
 
     ids: list[int]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from pytest_sparsetol.contract import ModelSpec
@@ -37,6 +36,7 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, trust_remote_code: bool = 
     Raises:
         MissingInputError: the files or the device are not there.
         ModelError: the model is not one that the engine computes faithfully.
+
     """
     attention.register()
     device = _device(spec.device)
@@ -52,14 +52,13 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, trust_remote_code: bool = 
         config = AutoConfig.from_pretrained(source, **where)
         _check_config(config)
         tokenizer = AutoTokenizer.from_pretrained(source, **where)
-        with _quiet():
-            model = AutoModelForCausalLM.from_pretrained(
-                source,
-                dtype="auto" if spec.dtype == "auto" else getattr(torch, spec.dtype),
-                attn_implementation=attention.NAME,
-                use_safetensors=None if files.kind == "gguf" else True,
-                **where,
-            )
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            source,
+            dtype="auto" if spec.dtype == "auto" else getattr(torch, spec.dtype),
+            attn_implementation=attention.NAME,
+            use_safetensors=None if files.kind == "gguf" else True,
+            **where,
+        )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         raise MissingInputError(f"model {files.name!r} cannot be loaded: {error}") from error
     if not getattr(model, "_supports_attention_backend", False):
@@ -75,7 +74,8 @@ def _check_config(config: Any) -> None:
     others = sorted(set(getattr(text, "layer_types", None) or ()) - LAYER_TYPES)
     if others:
         raise ModelError(
-            f"{config.model_type} has layers of type {', '.join(others)}; the engine computes {', '.join(sorted(LAYER_TYPES))}"
+            f"{config.model_type} has layers of type {', '.join(others)}; "
+            f"the engine computes {', '.join(sorted(LAYER_TYPES))}"
         )
 
 
@@ -85,15 +85,3 @@ def _device(wanted: str) -> torch.device:
     if wanted == "cuda" and not torch.cuda.is_available():
         raise MissingInputError("the contract asks for device cuda, and torch sees none here")
     return torch.device(wanted)
-
-
-class _quiet:
-    """Loading bars off, as they tear the progress lines of the run; put back afterwards."""
-
-    def __enter__(self) -> None:
-        self.bars = transformers.utils.logging.is_progress_bar_enabled()
-        transformers.utils.logging.disable_progress_bar()
-
-    def __exit__(self, *_: object) -> None:
-        if self.bars:
-            transformers.utils.logging.enable_progress_bar()

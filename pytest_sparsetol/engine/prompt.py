@@ -6,7 +6,7 @@ import datetime
 import hashlib
 from typing import Any
 
-FROZEN_DATE = datetime.datetime(2026, 1, 1)  # noqa: DTZ001  # a label in prompts, not a moment
+FROZEN_DATE = datetime.datetime(2026, 1, 1)  # a label in prompts, not a moment
 """What chat templates see as today: a template that prints the date would change every prompt's hash daily."""
 
 
@@ -20,6 +20,7 @@ class ChatPrompt:
     Args:
         tokenizer: of the transformers library.
         template_kwargs: the contract's `chat_template_kwargs`.
+
     """
 
     def __init__(self, tokenizer: Any, template_kwargs: dict[str, Any]) -> None:

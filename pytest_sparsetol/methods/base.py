@@ -61,6 +61,7 @@ class PrefillMethod(Method):
             query: `[query heads, length, head size]`, after rotary embedding.
             key: `[key heads, length, head size]`, after rotary embedding; query heads are a multiple of key heads.
             scale: factor on query-key products, usually `head size ** -0.5`.
+
         """
 
 
@@ -82,4 +83,5 @@ class DecodeMethod(Method):
             state: this layer's and sequence's own, brought up to date here.
             query: `[query heads, head size]` of the new token, after rotary embedding.
             key: `[key heads, length, head size]`, the cache with the new token last.
+
         """

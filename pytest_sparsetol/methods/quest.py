@@ -28,7 +28,7 @@ class PageBounds:
         full = key.shape[1] // page_size
         if full == known:
             return
-        fresh = key[:, known * page_size : full * page_size].unflatten(1, (full - known, page_size))
+        fresh = key[:, known * page_size : full * page_size].reshape(key.shape[0], -1, page_size, key.shape[2])
         low, high = fresh.amin(dim=2), fresh.amax(dim=2)
         self.low = low if self.low is None else torch.cat([self.low, low], dim=1)
         self.high = high if self.high is None else torch.cat([self.high, high], dim=1)

@@ -108,6 +108,7 @@ def _largest_that_fits(level: Tensor, weights: Tensor, budget: Tensor | int) -> 
         level: `[heads, row blocks, length]`, whole numbers of 0 to length + 1.
         weights: `[row blocks, length]`, causal pairs of each entry.
         budget: pairs, one number or one for each head.
+
     """
     import torch
 

@@ -1,0 +1,67 @@
+"""The cells of a contract: deployment x group x length, and the mix of each deployment and length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pytest_sparsetol.contract import Contract
+from pytest_sparsetol.lengths import show_length
+from pytest_sparsetol.methods.base import PHASES
+from pytest_sparsetol.result import CellResult, PhaseSparsity, Verdict
+
+MIX = "mix"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One test: a group's loss under a deployment at a length. The group `mix` weighs all groups by traffic."""
+
+    deployment: str
+    group: str
+    length: int
+
+    @property
+    def name(self) -> str:
+        """`multi_hop[2k]`."""
+        return f"{self.group}[{show_length(self.length)}]"
+
+    @property
+    def is_mix(self) -> bool:
+        """Whether this is the traffic-weighted verdict."""
+        return self.group == MIX
+
+
+def cells(contract: Contract) -> Iterator[Cell]:
+    """All cells in the order of the file: by deployment, length and group, each length's mix after its groups."""
+    for deployment in contract.spec.deployments:
+        for length in contract.spec.lengths:
+            for group in (*contract.spec.mix, MIX):
+                yield Cell(deployment, group, length)
+
+
+def empty_result(contract: Contract, cell: Cell, node_id: str, decided: Verdict, reason: str) -> CellResult:
+    """A cell of which nothing was measured."""
+    return CellResult(
+        contract=contract.path.name,
+        model=contract.model.name,
+        deployment=cell.deployment,
+        group=cell.group,
+        length=cell.length,
+        verdict=decided,
+        reason=reason,
+        threshold=contract.spec.gate.threshold(cell.group),
+        declared_sparsity=declared_sparsity(contract, cell),
+        measured_sparsity=dict.fromkeys(PHASES),
+        loaded_sparsity=dict.fromkeys(PHASES),
+        node_id=node_id,
+    )
+
+
+def declared_sparsity(contract: Contract, cell: Cell) -> PhaseSparsity:
+    """The contract's sparsity of each phase at the cell's length, None for a dense phase."""
+    declared: PhaseSparsity = {}
+    for phase in PHASES:
+        method = contract.method(cell.deployment, phase, cell.length)
+        declared[phase] = None if method is None else method.sparsity
+    return declared

@@ -1,0 +1,113 @@
+"""Contracts as pytest sees them: a file, its deployments, and one item a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_sparsetol.cells import Cell, cells
+from pytest_sparsetol.contract import Contract
+from pytest_sparsetol.keys import SESSION_KEY
+from pytest_sparsetol.report.detail import describe_cell, describe_mix
+from pytest_sparsetol.report.junit import properties
+from pytest_sparsetol.report.progress import ProgressLine
+from pytest_sparsetol.result import CellResult, MixResult, headline
+from pytest_sparsetol.session import GateSession
+
+
+class GateFailure(Exception):
+    """A red verdict; its text is what the user reads, headline first."""
+
+
+class ContractFile(pytest.File):
+    """A contract; collecting it reads and checks it."""
+
+    def collect(self) -> Iterator[Deployment]:
+        """One node a deployment. A contract that cannot be used is one collection error."""
+        try:
+            contract = self.config.stash[SESSION_KEY].contract(self.path)
+        except ValueError as error:
+            raise self.CollectError(_relative(str(error), self.path, self.config.rootpath)) from None
+        for name in contract.spec.deployments:
+            yield Deployment.from_parent(self, name=name, contract=contract)
+
+
+class Deployment(pytest.Collector):
+    """A deployment of a contract."""
+
+    def __init__(self, *, contract: Contract, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.contract = contract
+
+    def collect(self) -> Iterator[CellItem]:
+        """One item a cell."""
+        for cell in cells(self.contract):
+            if cell.deployment == self.name:
+                item = CellItem.from_parent(self, name=cell.name, contract=self.contract, cell=cell)
+                item.add_marker("sparsetol")
+                yield item
+
+
+class CellItem(pytest.Item):
+    """One cell, or the mix of its siblings."""
+
+    def __init__(self, *, contract: Contract, cell: Cell, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.contract = contract
+        self.cell = cell
+        self.result: CellResult | MixResult | None = None
+
+    def runtest(self) -> None:
+        """Run or weigh, then pass, skip where the contract only wants a warning, or fail."""
+        session = self.config.stash[SESSION_KEY]
+        try:
+            if self.cell.is_mix:
+                self.result = session.mix(self.contract, self.cell, self.nodeid)
+            else:
+                with ProgressLine(self.config, self.nodeid) as progress:
+                    self.result = session.run(self.contract, self.cell, self.nodeid, progress)
+        finally:
+            # An unexpected error leaves a result with the session, though none was returned.
+            self.result = self.result or session.results.get(self.nodeid)
+            if self.result is not None:
+                self.user_properties.extend(properties(self.result))
+        outcome, text = conclude(session, self.contract, self.result)
+        if outcome == "skipped":
+            pytest.skip(text)
+        if outcome == "failed":
+            raise GateFailure(text)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
+        """The verdict without a traceback; anything else as pytest shows it."""
+        if isinstance(excinfo.value, GateFailure):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, *args, **kwargs)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where the deployment stands in the contract, and the heading of a failure."""
+        line, _ = self.contract.document.position(("deployments", self.cell.deployment))
+        return self.path, line - 1, f"{self.cell.name} {self.cell.deployment}"
+
+
+def conclude(session: GateSession, contract: Contract, result: CellResult | MixResult) -> tuple[str, str]:
+    """The pytest outcome of a verdict and the text that goes with it."""
+    gate = contract.spec.gate
+    cell = Cell(result.deployment, result.group if isinstance(result, CellResult) else "mix", result.length)
+    first = headline(result.verdict, cell.name, cell.deployment, result.reason)
+    if result.verdict == "PASS":
+        return "passed", first
+    warned = {"INCONCLUSIVE": gate.inconclusive, "UNTESTABLE": gate.untestable}.get(result.verdict) == "warn"
+    if warned:
+        if isinstance(result, MixResult) and result.node_id.rsplit("::", 1)[0] in session.without_pass():
+            return "failed", f"{first}\nNo cell of {result.deployment} passed: a deployment needs evidence to be green."
+        return "skipped", first
+    lines = describe_mix(result) if isinstance(result, MixResult) else describe_cell(result)
+    return "failed", "\n".join([first, *lines])
+
+
+def _relative(text: str, path: Path, root: Path) -> str:
+    """Node ids and errors name files alike: from the root of the session where they lie under it."""
+    return text.replace(str(path), str(path.relative_to(root))) if path.is_relative_to(root) else text

@@ -1,0 +1,140 @@
+"""The process that talks to the user: gathers results, weighs mixes for workers, writes reports, prints the summary."""
+
+from __future__ import annotations
+
+import fnmatch
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_sparsetol.session import GateSession
+
+
+class Controller:
+    """Hooks of the reporting process; with pytest-xdist it collects and runs nothing itself."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what a worker measured; a worker that died leaves an ERROR."""
+        from pytest_sparsetol import transport
+
+        if transport.is_attached(report):
+            transport.take(report, self._session())
+        elif str(report.when) == "???" and self._is_contract(report.nodeid):
+            self._lose(report.nodeid)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:  # noqa: ARG002  # xdist's names
+        """Learn from a worker which cells are to run."""
+        chosen = [node_id for node_id in ids if self._is_contract(node_id)]
+        if chosen:
+            self._session().selected = chosen
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Weigh what workers left, before pytest's own reports close; then write ours."""
+        gate = self._known_session()
+        if gate is None or self._config.option.collectonly:
+            return
+        if self._config.pluginmanager.has_plugin("dsession"):
+            for node_id in gate.selected:
+                if node_id not in gate.mixes:
+                    self._weigh(session, gate, node_id)
+        if session.exitstatus == pytest.ExitCode.OK and gate.without_pass():
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        path = self._config.getoption("sparsetol_json")
+        if path is not None:
+            self._write_json(gate, self._config.invocation_params.dir / path)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """The table."""
+        gate = self._known_session()
+        if gate is None or self._config.option.collectonly or not (gate.results or gate.mixes):
+            return
+        from pytest_sparsetol.report.terminal import summary
+
+        terminalreporter.section("sparsetol")
+        width = max(100, shutil.get_terminal_size().columns)
+        terminalreporter.write(
+            summary(gate.results.values(), gate.mixes.values(), width=width, colour=terminalreporter.hasmarkup)
+        )
+        for name in gate.without_pass():
+            terminalreporter.write_line(f"{name}: nothing passed, so it is red", red=True)
+
+    def _session(self) -> GateSession:
+        from pytest_sparsetol.plugin import gate_session
+
+        return gate_session(self._config)
+
+    def _known_session(self) -> GateSession | None:
+        """The session if a contract was met; sessions without one pay nothing."""
+        from pytest_sparsetol.keys import SESSION_KEY
+
+        return self._config.stash.get(SESSION_KEY, None)
+
+    def _is_contract(self, node_id: str) -> bool:
+        name = Path(node_id.partition("::")[0]).name
+        return any(fnmatch.fnmatch(name, pattern) for pattern in self._config.getini("sparsetol_files"))
+
+    def _lose(self, node_id: str) -> None:
+        from pytest_sparsetol.cells import empty_result
+        from pytest_sparsetol.result import Evidence
+
+        gate = self._session()
+        found = gate.locate(node_id)
+        if found is not None:
+            gate.keep(empty_result(*found, node_id, "ERROR", "the worker that ran it died"), Evidence([], [], []))
+
+    def _weigh(self, session: pytest.Session, gate: GateSession, node_id: str) -> None:
+        """Decide a mix here and report it as a test of its own."""
+        from pytest_sparsetol.collect import conclude
+        from pytest_sparsetol.report.junit import properties
+
+        found = gate.locate(node_id)
+        if found is None or not found[1].is_mix:
+            return
+        contract, cell = found
+        result = gate.mix(contract, cell, node_id)
+        outcome, text = conclude(gate, contract, result)
+        line = contract.document.position(("deployments", cell.deployment))[0]
+        path = node_id.partition("::")[0]
+        location = (path, line - 1, f"{cell.name} {cell.deployment}")
+        for when in ("setup", "call", "teardown"):
+            acts = when == "call"
+            longrepr: Any = None
+            if acts and outcome == "failed":
+                longrepr = text
+            elif acts and outcome == "skipped":
+                longrepr = (path, line, text)
+            report = pytest.TestReport(
+                nodeid=node_id,
+                location=location,
+                keywords={cell.name: 1, "sparsetol": 1},
+                outcome=outcome if acts else "passed",  # type: ignore[arg-type]  # one of pytest's three
+                longrepr=longrepr,
+                when=when,  # type: ignore[arg-type]  # one of pytest's three
+                user_properties=list(properties(result)),
+                duration=0.0,
+            )
+            self._config.hook.pytest_runtest_logreport(report=report)
+        if outcome == "failed":
+            session.testsfailed += 1
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @staticmethod
+    def _write_json(gate: GateSession, path: Path) -> None:
+        from pytest_sparsetol.cells import empty_result
+        from pytest_sparsetol.report.jsonfile import write_json
+
+        results = dict(gate.results)
+        for node_id in gate.selected:
+            found = gate.locate(node_id)
+            if found is not None and not found[1].is_mix and node_id not in results:
+                results[node_id] = empty_result(*found, node_id, "UNTESTED", "the run ended before it")
+        write_json(path, results.values(), gate.mixes.values())

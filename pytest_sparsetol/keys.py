@@ -1,0 +1,14 @@
+"""Keys of what this plugin keeps in pytest's configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    pass
+
+SESSION_KEY = pytest.StashKey["GateSession"]()
+LEFT_ALONE_KEY = pytest.StashKey[list[Path]]()

@@ -1,0 +1,168 @@
+"""Pytest hooks: options, collection, and what happens when tests report. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_sparsetol.keys import LEFT_ALONE_KEY, SESSION_KEY
+
+if TYPE_CHECKING:
+    from pytest_sparsetol.collect import ContractFile
+    from pytest_sparsetol.session import GateSession
+
+PATTERNS = ("sparsetol.yaml", "*.sparsetol.yaml")
+
+
+class _RecordAction(argparse.Action):
+    """`--sparsetol-record` alone or with `=missing` or `=all`."""
+
+    def __call__(
+        self, _parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, _: str | None = None
+    ) -> None:
+        chosen = values or "missing"
+        if chosen not in {"missing", "all"}:
+            # argparse takes a path that follows the bare option for its value.
+            raise argparse.ArgumentError(
+                self, f"takes missing or all, not {chosen!r}; before a path write --sparsetol-record=missing"
+            )
+        setattr(namespace, self.dest, chosen)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of the command line and the ini file."""
+    # Help texts say what the option does, without a full stop, values in capitals.
+    group = parser.getgroup("sparsetol", "gate model releases served with sparse attention")
+    group.addoption("--sparsetol", action="store_true", help="collect contracts wherever pytest looks for tests")
+    group.addoption("--sparsetol-profile", metavar="NAME", help="lay this profile over each contract")
+    group.addoption(
+        "--sparsetol-record",
+        nargs="?",
+        action=_RecordAction,
+        metavar="WHICH",
+        help="write dense baselines before gating: 'missing' ones (the default) or 'all' anew",
+    )
+    group.addoption("--sparsetol-json", metavar="PATH", help="write all results to this file as JSON")
+    group.addoption(
+        "--sparsetol-trust-remote-code",
+        action="store_true",
+        help="let models run code of their own where their contract allows it too",
+    )
+    parser.addini("sparsetol_files", "file names of contracts (glob patterns)", type="args", default=list(PATTERNS))
+    parser.addini(
+        "sparsetol_collect", "'named': only contracts on the command line; 'always': as tests", default="named"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line("markers", "sparsetol: a cell of a contract that gates a model's release")
+    config.stash[LEFT_ALONE_KEY] = []
+    if config.getini("sparsetol_collect") not in {"named", "always"}:
+        raise pytest.UsageError(
+            f"sparsetol_collect = {config.getini('sparsetol_collect')!r}: named or always is needed"
+        )
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ContractFile | None:
+    """Collect a contract where it was asked for."""
+    if file_path.suffix != ".yaml" and file_path.suffix != ".yml":
+        return None
+    config = parent.config
+    if not any(fnmatch.fnmatch(file_path.name, pattern) for pattern in config.getini("sparsetol_files")):
+        return None
+    if not _asked_for(config, file_path):
+        config.stash[LEFT_ALONE_KEY].append(file_path)
+        return None
+    from pytest_sparsetol.collect import ContractFile
+
+    gate_session(config)
+    return ContractFile.from_parent(parent, path=file_path)
+
+
+def _asked_for(config: pytest.Config, path: Path) -> bool:
+    if config.getoption("sparsetol") or config.getini("sparsetol_collect") == "always":
+        return True
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        return False
+    named = (config.invocation_params.dir / argument.partition("::")[0] for argument in config.args)
+    return any(path.is_relative_to(folder.resolve()) for folder in named)
+
+
+def gate_session(config: pytest.Config) -> GateSession:
+    """The session's state, made when the first contract is met."""
+    if SESSION_KEY not in config.stash:
+        from pytest_sparsetol.session import GateSession
+
+        config.stash[SESSION_KEY] = GateSession(
+            root=config.rootpath,
+            profile=config.getoption("sparsetol_profile"),
+            record=config.getoption("sparsetol_record"),
+            trust_remote_code=config.getoption("sparsetol_trust_remote_code"),
+        )
+    known: GateSession = config.stash[SESSION_KEY]
+    return known
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> str | None:
+    """Say that contracts were left alone, and how to run them."""
+    left = config.stash[LEFT_ALONE_KEY]
+    if not left:
+        return None
+    names = ", ".join(sorted(str(path.relative_to(config.rootpath)) for path in left)[:3])
+    more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+    return f"sparsetol: not collected without being named: {names}{more} (name the file, or pass --sparsetol)"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mixes last: they weigh what the cells before them found."""
+    items.sort(key=_is_mix)
+
+
+def _is_mix(item: pytest.Item) -> bool:
+    cell = getattr(item, "cell", None)
+    return (
+        cell is not None and bool(getattr(cell, "is_mix", False)) and item.get_closest_marker("sparsetol") is not None
+    )
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Remember which cells are to run; what was deselected is not among them."""
+    chosen = [item.nodeid for item in session.items if item.get_closest_marker("sparsetol")]
+    if chosen:
+        gate_session(session.config).selected = chosen
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """In a worker, leave mixes to the controller, which alone sees all cells."""
+    return True if hasattr(item.config, "workerinput") and _is_mix(item) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a cell's result travel with its report, from workers too."""
+    report = yield
+    if call.when == "call" and item.get_closest_marker("sparsetol") and hasattr(item, "cell"):
+        from pytest_sparsetol.transport import attach
+
+        attach(report, gate_session(item.config), item.nodeid)
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """The process that talks to the user gathers results; workers only make them."""
+    config = session.config
+    if not hasattr(config, "workerinput"):
+        from pytest_sparsetol.controller import Controller
+
+        config.pluginmanager.register(Controller(config), "sparsetol-controller")

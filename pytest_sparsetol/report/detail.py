@@ -1,0 +1,48 @@
+"""The lines under a failure's headline: what was measured, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_sparsetol.result import CellResult, MixResult, PhaseSparsity, points
+
+
+def describe_cell(result: CellResult) -> Iterator[str]:
+    """Interval, sparsity, replies and how it ran."""
+    if result.degradation is not None:
+        yield f"  loss         {_interval(result)}"
+        yield f"  sparsity     {sparsity(result.declared_sparsity, result.measured_sparsity)}"
+        yield (
+            f"  replies      {100 * (result.missing_rate or 0):.0f} % without an answer, "
+            f"{100 * (result.truncated_rate or 0):.0f} % cut off"
+        )
+        if result.sparse_steps is not None:
+            yield f"  steps        {result.sparse_steps:.1f} sparse decoding steps an item"
+        yield f"  ran on       {result.device}, {result.backend}, {result.seconds:.0f} s"
+    yield f"  again        pytest {result.node_id!r}"
+
+
+def describe_mix(result: MixResult) -> Iterator[str]:
+    """Interval and weights."""
+    if result.degradation is not None:
+        yield f"  loss         {_interval(result)}"
+    yield f"  traffic      {', '.join(f'{group} {100 * share:g} %' for group, share in result.groups.items())}"
+
+
+def sparsity(declared: PhaseSparsity, measured: PhaseSparsity) -> str:
+    """`decode 0.90 declared, 0.897 measured` for each phase that is not dense."""
+    parts = []
+    for phase, wanted in declared.items():
+        if wanted is not None:
+            found = measured[phase]
+            parts.append(f"{phase} {wanted:g} declared, {'nothing' if found is None else f'{found:.3f}'} measured")
+    return "; ".join(parts) or "dense"
+
+
+def _interval(result: CellResult | MixResult) -> str:
+    if result.degradation is None or result.lower is None or result.upper is None:
+        return "not measured"
+    return (
+        f"{points(result.degradation)} points, one-sided limits {points(result.lower)} and {points(result.upper)}, "
+        f"allowed {points(result.threshold)}"
+    )

@@ -1,0 +1,59 @@
+"""The summary table at the end of a session."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pytest_sparsetol.cells import MIX, Cell
+from pytest_sparsetol.result import CellResult, MixResult, Verdict, points
+
+_COLOURS: dict[Verdict, str] = {"PASS": "green", "FAIL": "bold red", "ERROR": "bold red"}
+
+
+def summary(results: Iterable[CellResult], mixes: Iterable[MixResult], *, width: int, colour: bool) -> str:
+    """A table of cells and mixes, a deployment after the other."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("deployment")
+    table.add_column("cell", no_wrap=True)
+    for column in ("dense", "sparse", "lost", "limit", "allowed", "n", "sparsity", "s"):
+        table.add_column(column, justify="right", no_wrap=True)
+    rows: list[CellResult | MixResult] = [*results, *mixes]
+    for result in rows:
+        table.add_row(*_row(result))
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=width, force_terminal=colour, color_system="standard" if colour else None)
+    console.print(table)
+    console.print("Scores and losses in points; limit: one-sided upper limit of the loss; sparsity as measured.")
+    return buffer.getvalue()
+
+
+def _row(result: CellResult | MixResult) -> list[Text]:
+    verdict = Text(result.verdict, style=_COLOURS.get(result.verdict, "yellow"))
+    loss = [_points(value) for value in (result.degradation, result.upper, result.threshold)]
+    if isinstance(result, MixResult):
+        name = Cell(result.deployment, MIX, result.length).name
+        texts = [result.deployment, name, "", "", *loss, "", "", ""]
+    else:
+        name = Cell(result.deployment, result.group, result.length).name
+        measured = [f"{value:.2f}" for value in result.measured_sparsity.values() if value is not None]
+        texts = [
+            result.deployment,
+            name,
+            _points(result.dense_score),
+            _points(result.sparse_score),
+            *loss,
+            str(result.items),
+            "/".join(measured) or "-",
+            f"{result.seconds:.0f}",
+        ]
+    return [verdict, *(Text(text) for text in texts)]
+
+
+def _points(value: float | None) -> str:
+    return "-" if value is None else points(value)

@@ -1,0 +1,95 @@
+"""What a cell and a mix came to, in the shape that `--sparsetol-json` keeps stable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE", "UNTESTABLE", "NOT_EXERCISED", "UNTESTED", "ERROR"]
+PhaseSparsity = dict[str, float | None]
+"""Sparsity by phase (`prefill`, `kv`, `decode`), null for a dense phase."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellResult:
+    """One cell. Scores and losses are fractions, positive = loss; what was not measured is None.
+
+    Attributes:
+        lower: one-sided lower limit of the mean degradation at the contract's confidence.
+        upper: one-sided upper limit, likewise.
+        items: pairs that the verdict rests on.
+        missing_rate: share of sparse replies without a parsable answer.
+        truncated_rate: share of sparse replies that used up their budget of new tokens.
+        measured_sparsity: share not attended, counted while running.
+        loaded_sparsity: share not loaded, whole tiles and selection data counted.
+        sparse_steps: mean decoding steps an item that ran under a decode or kv method; None where both are dense.
+
+    """
+
+    contract: str
+    model: str
+    deployment: str
+    group: str
+    length: int
+    verdict: Verdict
+    reason: str
+    degradation: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    threshold: float
+    items: int = 0
+    dense_score: float | None = None
+    sparse_score: float | None = None
+    missing_rate: float | None = None
+    truncated_rate: float | None = None
+    declared_sparsity: PhaseSparsity
+    measured_sparsity: PhaseSparsity
+    loaded_sparsity: PhaseSparsity
+    sparse_steps: float | None = None
+    device: str | None = None
+    backend: str | None = None
+    seconds: float = 0.0
+    node_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixResult:
+    """The traffic-weighted verdict of one deployment at one length."""
+
+    contract: str
+    model: str
+    deployment: str
+    length: int
+    verdict: Verdict
+    reason: str
+    degradation: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    threshold: float
+    groups: dict[str, float]
+    node_id: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The paired outcomes behind a cell, for the mix: in the order run."""
+
+    differences: list[float]
+    tasks: list[str]
+    clusters: list[str]
+
+
+def headline(verdict: Verdict, cell: str, deployment: str, reason: str) -> str:
+    """The first line of a failure, such as `FAIL multi_qa[1k] quest-20x: lost 23.4 points (...)`."""
+    return f"{verdict} {cell} {deployment}: {reason}"
+
+
+def points(fraction: float) -> str:
+    """A fraction as points with one decimal: 0.234 is 23.4."""
+    return f"{100 * fraction:.1f}"
+
+
+def lost(degradation: float) -> str:
+    """`lost 23.4 points`, or `gained 1.2 points`."""
+    word = "gained" if degradation < 0 else "lost"
+    return f"{word} {points(abs(degradation))} points"

@@ -1,0 +1,37 @@
+"""Results on their way from the process that made them to the one that reports, as part of pytest's own reports."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from pytest_sparsetol.result import CellResult, Evidence, MixResult
+from pytest_sparsetol.session import GateSession
+
+_ATTRIBUTE = "sparsetol"
+
+
+def attach(report: Any, session: GateSession, node_id: str) -> None:
+    """Put what the session knows of a node onto its report, as plain values that pytest-xdist can send."""
+    if node_id in session.results:
+        parts: dict[str, Any] = {"cell": session.results[node_id], "evidence": session.evidence[node_id]}
+    elif node_id in session.mixes:
+        parts = {"mix": session.mixes[node_id]}
+    else:
+        return
+    setattr(report, _ATTRIBUTE, {name: dataclasses.asdict(part) for name, part in parts.items()})
+
+
+def is_attached(report: Any) -> bool:
+    """Whether a report brings a result."""
+    return hasattr(report, _ATTRIBUTE)
+
+
+def take(report: Any, session: GateSession) -> None:
+    """Keep the result that a report brings."""
+    parts = getattr(report, _ATTRIBUTE)
+    if "cell" in parts:
+        session.keep(CellResult(**parts["cell"]), Evidence(**parts["evidence"]))
+    else:
+        mix = MixResult(**parts["mix"])
+        session.mixes[mix.node_id] = mix

@@ -1,0 +1,97 @@
+"""What decides a cell besides its paired scores: whether it can be tested, and whether its sparsity really acted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pytest_sparsetol.result import CellResult, Verdict, points
+
+SPARSITY_TOLERANCE = 0.01
+"""How far measured sparsity may lie from the declared one."""
+
+LEAST_SPARSE_STEPS = 3.0
+"""Mean decoding steps an item that a decode or kv policy must have acted on: the first token comes out of prefill."""
+
+HEADROOM = 2.0
+"""A total collapse to chance must cost at least this many times the allowed loss, or the cell is UNTESTABLE."""
+
+
+def testable(dense: float, chance: float, threshold: float, minimum: float | None) -> tuple[Verdict, str] | None:
+    """Decide a cell from its baseline alone, where that is possible.
+
+    Args:
+        dense: mean dense score.
+        chance: mean score of guessing.
+        threshold: allowed loss.
+        minimum: `gate.min_dense` of the group.
+
+    Returns:
+        FAIL where dense is below its minimum, UNTESTABLE where `dense - chance < 2 * threshold`, else None.
+
+    """
+    if minimum is not None and dense < minimum:
+        return "FAIL", f"dense scores {points(dense)}, under its minimum of {points(minimum)}"
+    room = dense - chance
+    if room < HEADROOM * threshold:
+        return (
+            "UNTESTABLE",
+            f"dense scores {points(dense)} (chance {points(chance)}): a total collapse would cost "
+            f"{points(max(room, 0))} points, less than twice the allowed {points(threshold)}",
+        )
+    return None
+
+
+def not_exercised(result: CellResult) -> str | None:
+    """Why the declared sparsity did not act in a cell that ran, or None where it did."""
+    for phase, wanted in result.declared_sparsity.items():
+        found = result.measured_sparsity[phase]
+        if wanted is None:
+            continue
+        if found is None:
+            return f"{phase} declares sparsity {wanted:g} and nothing ran sparse"
+        if abs(found - wanted) > SPARSITY_TOLERANCE:
+            return f"{phase} declares sparsity {wanted:g} and {found:.3f} was measured"
+    if result.sparse_steps is not None and result.sparse_steps < LEAST_SPARSE_STEPS:
+        return (
+            f"answers take {result.sparse_steps:.1f} sparse decoding steps on average, "
+            f"fewer than {LEAST_SPARSE_STEPS:g}: too few to test a decode policy"
+        )
+    return None
+
+
+_WORST_FIRST: tuple[Verdict, ...] = ("ERROR", "UNTESTED", "NOT_EXERCISED", "UNTESTABLE")
+
+
+def undecidable_mix(
+    weights: Mapping[str, float], results: Mapping[str, CellResult], problems: Mapping[str, tuple[Verdict, str]]
+) -> tuple[Verdict, str] | None:
+    """Why a mix cannot be weighed: the worst of its groups without evidence, and their share of traffic.
+
+    Args:
+        weights: share of traffic by group.
+        results: the groups' cells that ran.
+        problems: verdict and reason of groups that gave no result.
+
+    Returns:
+        A verdict and its reason, or None where every group has paired scores.
+
+    """
+    stuck = {group: (result.verdict, result.reason) for group, result in results.items() if result.degradation is None}
+    stuck.update(problems)
+    stuck.update(
+        {
+            group: (result.verdict, result.reason)
+            for group, result in results.items()
+            if result.verdict == "NOT_EXERCISED"
+        }
+    )
+    if not stuck:
+        return None
+    found = {verdict for verdict, _ in stuck.values()}
+    verdict: Verdict = next((verdict for verdict in _WORST_FIRST if verdict in found), "FAIL")
+    share = sum(weights[group] for group in stuck)
+    parts = [
+        f"{group} ({100 * weights[group]:g} % of traffic) is {stuck[group][0]}" for group in weights if group in stuck
+    ]
+    first = next(group for group in weights if group in stuck and stuck[group][0] in {verdict, "FAIL"})
+    return verdict, f"{100 * share:g} % of traffic has no verdict: {'; '.join(parts)}. {first}: {stuck[first][1]}"

@@ -118,7 +118,7 @@ class Controller:
                 keywords={cell.name: 1, "sparsetol": 1},
                 outcome=outcome if acts else "passed",  # type: ignore[arg-type]  # one of pytest's three
                 longrepr=longrepr,
-                when=when,  # type: ignore[arg-type]  # one of pytest's three
+                when=when,
                 user_properties=list(properties(result)),
                 duration=0.0,
             )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    pass
+    from pytest_sparsetol.session import GateSession
 
-SESSION_KEY = pytest.StashKey["GateSession"]()
-LEFT_ALONE_KEY = pytest.StashKey[list[Path]]()
+SESSION_KEY: pytest.StashKey[GateSession] = pytest.StashKey()
+LEFT_ALONE_KEY: pytest.StashKey[list[Path]] = pytest.StashKey()

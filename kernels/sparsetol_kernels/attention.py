@@ -141,6 +141,8 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor, scoring: Sc
     """
     wide = torch.float64 if query.dtype == torch.float64 else torch.float32
     heads, rows, _ = query.shape
+    if key.shape[1] == 0:
+        return query.new_zeros(heads, rows, value.shape[2])
     group = heads // key.shape[0]
     stacked = query.to(wide).reshape(heads // group, group * rows, -1)
     scores = (stacked @ key.to(wide).transpose(1, 2) * scoring.scale).view(heads, rows, -1)

@@ -23,7 +23,7 @@ from pytest_sparsetol.errors import BaselineError, MissingInputError
 from pytest_sparsetol.lengths import show_length
 
 FORMAT = 1
-RECORD_HINT = "record it with --sparsetol-record"
+RECORD_OPTION = "--sparsetol-record"
 
 
 @dataclass(frozen=True)
@@ -120,15 +120,16 @@ class BaselineStore:
         what = f"{fingerprint.task}[{show_length(fingerprint.length)}]"
         if path.exists():
             return MissingInputError(
-                f"the dense baseline of {what} lacks {missing} of {wanted} items ({path.name}); {RECORD_HINT}"
+                f"the dense baseline of {what} lacks {missing} of {wanted} items ({path.name}); "
+                f"record it with {RECORD_OPTION}"
             )
         for other in sorted(path.parent.glob(f"{fingerprint.task}-{show_length(fingerprint.length)}-*.jsonl")):
             changed = fingerprint.differences(_header(other)["fingerprint"])
             return BaselineError(
                 f"the dense baseline of {what} is stale ({other.name}): it differs in {', '.join(changed)}; "
-                f"if that change is meant, {RECORD_HINT}"
+                f"if that change is meant, record it with {RECORD_OPTION}"
             )
-        return MissingInputError(f"no dense baseline of {what} in {self.folder}; {RECORD_HINT}")
+        return MissingInputError(f"no dense baseline of {what} in {self.folder.name}/; record it with {RECORD_OPTION}")
 
     def write(self, fingerprint: Fingerprint, rows: Mapping[str, Row], recorded: Mapping[str, Any]) -> None:
         """Replace the file by `rows` in one step; `recorded` tells device, versions and batch size."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -378,22 +379,16 @@ def _configure(spec: PhaseSpec, phase: Phase, length: int) -> Method:
     method = methods_for(phase)[spec.method]
     parameters = dict(spec.model_extra or {})
     known = [field.name for field in dataclasses.fields(method) if field.name != "sparsity"]
-    for name in parameters:
+    hints = typing.get_type_hints(method)
+    for name, value in parameters.items():
         if name not in known:
             raise MethodError(f"unknown parameter {name!r} of {spec.method}; {nearest(name, known)}")
-    try:
-        built: Method = _adapter(method).validate_python({**parameters, "sparsity": spec.at(length)}, strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        if isinstance(first.get("ctx", {}).get("error"), MethodError):
-            raise MethodError(str(first["ctx"]["error"])) from None
-        raise MethodError(f"{first['loc'][-1]}: {first['input']!r}: {first['msg']}") from None
-    return built
-
-
-@functools.cache
-def _adapter(method: type[Method]) -> TypeAdapter[Method]:
-    return TypeAdapter(method)
+        try:
+            TypeAdapter(hints[name]).validate_python(value, strict=True)
+        except ValidationError as error:
+            message = error.errors()[0]["msg"]
+            raise MethodError(f"{name}: {value!r}: {message[0].lower()}{message[1:]}") from None
+    return method(sparsity=spec.at(length), **parameters)
 
 
 __all__ = ["Contract", "ContractSpec", "ModelSpec", "load_contract"]

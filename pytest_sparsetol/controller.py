@@ -61,9 +61,7 @@ class Controller:
 
         terminalreporter.section("sparsetol")
         width = max(100, shutil.get_terminal_size().columns)
-        terminalreporter.write(
-            summary(gate.results.values(), gate.mixes.values(), width=width, colour=terminalreporter.hasmarkup)
-        )
+        terminalreporter.write(summary(gate.in_order(), width=width, colour=terminalreporter.hasmarkup))
         for name in gate.without_pass():
             terminalreporter.write_line(f"{name}: nothing passed, so it is red", red=True)
 

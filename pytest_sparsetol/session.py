@@ -136,11 +136,21 @@ class GateSession:
             return "UNTESTED", "the run ended before it"
         return "UNTESTED", "it was deselected"
 
+    def in_order(self) -> list[CellResult | MixResult]:
+        """All results as the contracts list them, each deployment's mixes after its cells."""
+        decided: dict[str, CellResult | MixResult] = {**self.results, **self.mixes}
+        places = {node_id: place for place, node_id in enumerate(self.selected)}
+        deployments = list(dict.fromkeys(node_id.rsplit("::", 1)[0] for node_id in (*self.selected, *decided)))
+
+        def place(node_id: str) -> tuple[int, int]:
+            return deployments.index(node_id.rsplit("::", 1)[0]), places.get(node_id, len(places))
+
+        return [decided[node_id] for node_id in sorted(decided, key=place)]
+
     def without_pass(self) -> list[str]:
         """Deployments of which something ran and nothing passed, as `contract::deployment`."""
         seen: dict[str, bool] = {}
-        decided: list[CellResult | MixResult] = [*self.results.values(), *self.mixes.values()]
-        for result in decided:
+        for result in self.in_order():
             name = result.node_id.rsplit("::", 1)[0]
             seen[name] = seen.get(name, False) or result.verdict == "PASS"
         return [name for name, passed in seen.items() if not passed]

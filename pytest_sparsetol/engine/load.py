@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
 
 from pytest_sparsetol.contract import ModelSpec
 from pytest_sparsetol.engine import attention
@@ -39,6 +40,8 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, trust_remote_code: bool = 
 
     """
     attention.register()
+    # Its bars tear the progress lines of the run.
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
     device = _device(spec.device)
     where: dict[str, Any] = {"revision": spec.revision} if files.kind == "hub" and spec.revision else {}
     where["trust_remote_code"] = spec.trust_remote_code and trust_remote_code

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 from typing import Any
 
-FROZEN_DATE = datetime.datetime(2026, 1, 1)  # a label in prompts, not a moment
-"""What chat templates see as today: a template that prints the date would change every prompt's hash daily."""
+_FROZEN = {
+    "%Y": "2026", "%y": "26", "%m": "01", "%d": "01", "%B": "January", "%b": "Jan", "%A": "Thursday", "%a": "Thu",
+    "%j": "001", "%H": "00", "%I": "12", "%M": "00", "%S": "00", "%p": "AM",
+}  # fmt: skip
+"""1 January 2026 by the directives that templates use: a template that prints today would change every prompt daily."""
 
-
-def _frozen_strftime(form: str) -> str:
-    return FROZEN_DATE.strftime(form)
+_FROZEN_CLOCK = (
+    "{%- macro strftime_now(format) -%}{{ format"
+    + "".join(f" | replace('{directive}', '{text}')" for directive, text in _FROZEN.items())
+    + " }}{%- endmacro -%}"
+)
+"""Put before a template, this macro stands in for the library's clock of the same name."""
 
 
 class ChatPrompt:
@@ -25,21 +30,22 @@ class ChatPrompt:
 
     def __init__(self, tokenizer: Any, template_kwargs: dict[str, Any]) -> None:
         self._tokenizer = tokenizer
-        self._kwargs = {
-            "strftime_now": _frozen_strftime,
-            "date_string": _frozen_strftime("%d %b %Y"),
-            **template_kwargs,
-        }
+        self._template = _FROZEN_CLOCK + tokenizer.get_chat_template() if tokenizer.chat_template else None
+        # Some templates take the date as an argument and fall back to the clock.
+        self._kwargs = {"date_string": "01 Jan 2026", **template_kwargs}
 
     def encode(self, message: str) -> list[int]:
         """Token ids of the whole prompt made of one user message."""
-        if not self._tokenizer.chat_template:
+        if self._template is None:
             return list(self._tokenizer(message, verbose=False)["input_ids"])
-        text = self._tokenizer.apply_chat_template(
-            [{"role": "user", "content": message}], tokenize=False, add_generation_prompt=True, **self._kwargs
+        encoded = self._tokenizer.apply_chat_template(
+            [{"role": "user", "content": message}],
+            chat_template=self._template,
+            add_generation_prompt=True,
+            return_dict=True,
+            **self._kwargs,
         )
-        # The template writes its own special tokens.
-        return list(self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+        return list(encoded["input_ids"])
 
     def prompt(self, message: str) -> int:
         """Tokens of the whole prompt made of one user message."""
@@ -51,13 +57,10 @@ class ChatPrompt:
 
     def fingerprint(self) -> str:
         """SHA-256 of what turns messages into ids: vocabulary, template and its arguments."""
-        digest = hashlib.sha256()
         backend = getattr(self._tokenizer, "backend_tokenizer", None)
         vocabulary = backend.to_str() if backend is not None else repr(sorted(self._tokenizer.get_vocab().items()))
-        given = {key: value for key, value in self._kwargs.items() if key != "strftime_now"}
-        for part in (vocabulary, str(self._tokenizer.chat_template), repr(sorted(given.items()))):
-            digest.update(part.encode() + b"\0")
-        return digest.hexdigest()
+        parts = (vocabulary, str(self._template), repr(sorted(self._kwargs.items())))
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def prompt_hash(ids: list[int]) -> str:

@@ -47,7 +47,7 @@ class Quest(DecodeMethod):
     current page, which holds the new token.
 
     Budget: at a step with n cached tokens, `(1 - sparsity) * n` tokens are read, current page and generated tokens
-    included, rounded to whole earlier pages. Over 16 steps or a spread of prompt lengths the rounding cancels.
+    included, rounded to whole earlier pages: off by at most half a page a step, and less over many steps.
 
     Loaded: the tokens read, and for every earlier page its two bounds, which are as large as one token's key and value.
 

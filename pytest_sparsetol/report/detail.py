@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pytest_sparsetol.baseline import RECORD_OPTION
 from pytest_sparsetol.result import CellResult, MixResult, PhaseSparsity, points
 
 
@@ -19,6 +20,8 @@ def describe_cell(result: CellResult) -> Iterator[str]:
         if result.sparse_steps is not None:
             yield f"  steps        {result.sparse_steps:.1f} sparse decoding steps an item"
         yield f"  ran on       {result.device}, {result.backend}, {result.seconds:.0f} s"
+    if RECORD_OPTION in result.reason:
+        yield f"  record       pytest {result.node_id.partition('::')[0]} {RECORD_OPTION}"
     yield f"  again        pytest {result.node_id!r}"
 
 

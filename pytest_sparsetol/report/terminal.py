@@ -15,16 +15,15 @@ from pytest_sparsetol.result import CellResult, MixResult, Verdict, points
 _COLOURS: dict[Verdict, str] = {"PASS": "green", "FAIL": "bold red", "ERROR": "bold red"}
 
 
-def summary(results: Iterable[CellResult], mixes: Iterable[MixResult], *, width: int, colour: bool) -> str:
-    """A table of cells and mixes, a deployment after the other."""
+def summary(results: Iterable[CellResult | MixResult], *, width: int, colour: bool) -> str:
+    """A table of cells and mixes, in the order given."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("verdict", no_wrap=True)
     table.add_column("deployment")
     table.add_column("cell", no_wrap=True)
     for column in ("dense", "sparse", "lost", "limit", "allowed", "n", "sparsity", "s"):
         table.add_column(column, justify="right", no_wrap=True)
-    rows: list[CellResult | MixResult] = [*results, *mixes]
-    for result in rows:
+    for result in results:
         table.add_row(*_row(result))
     buffer = io.StringIO()
     console = Console(file=buffer, width=width, force_terminal=colour, color_system="standard" if colour else None)

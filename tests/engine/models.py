@@ -39,7 +39,11 @@ CONFIGS: dict[str, Any] = {
     "mistral": MistralConfig(**_SHAPE, sliding_window=WINDOW),
     "gemma2": Gemma2Config(**_SHAPE, sliding_window=WINDOW, query_pre_attn_scalar=16, attn_logit_softcapping=5.0),
     "gpt_oss": GptOssConfig(
-        **_SHAPE, sliding_window=WINDOW, num_local_experts=4, num_experts_per_tok=2, rope_parameters={"rope_type": "default", "rope_theta": 10000.0}
+        **_SHAPE,
+        sliding_window=WINDOW,
+        num_local_experts=4,
+        num_experts_per_tok=2,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
     ),
 }
 
@@ -47,7 +51,7 @@ CONFIGS: dict[str, Any] = {
 def word_tokenizer(chat_template: str | None = None) -> PreTrainedTokenizerFast:
     """Words `w5` to `w255` by number; anything else is unknown."""
     vocabulary = {"<pad>": 0, "<s>": 1, "</s>": 2, "<unk>": 3, "|": 4} | {f"w{i}": i for i in range(5, VOCABULARY)}
-    backend = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))  # noqa: S106  # a token of text, no secret
+    backend = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend, bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="<pad>"

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 import torch
+from sparsetol_kernels.attention import Scoring, token_sparse_attention
+from transformers import DynamicCache
+
 from pytest_sparsetol.engine import attention
 from pytest_sparsetol.engine.attention import Pass, forward_pass
 from pytest_sparsetol.engine.policy import DENSE, Policy
 from pytest_sparsetol.errors import ModelError
 from pytest_sparsetol.methods.quest import Quest
 from pytest_sparsetol.methods.vertical_slash import VerticalSlash
-from sparsetol_kernels.attention import Scoring, token_sparse_attention
-from transformers import DynamicCache
-
 from tests.engine.models import CONFIGS, WINDOW, random_model
 
 LENGTH = 3 * WINDOW + 5

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from pytest_sparsetol.contract import ModelSpec
 from pytest_sparsetol.engine.generate import generate
 from pytest_sparsetol.engine.load import LoadedModel, load_model
@@ -13,7 +14,6 @@ from pytest_sparsetol.engine.policy import DENSE, Policy
 from pytest_sparsetol.methods.quest import Quest
 from pytest_sparsetol.methods.vertical_slash import VerticalSlash
 from pytest_sparsetol.model_files import ModelFiles
-
 from tests.engine.models import CONFIGS, random_model, save_model
 
 

@@ -197,6 +197,10 @@ class _Overlaid(Document):
         inside: Loc = ("profiles", self.profile, *loc)
         return super().position(inside if _holds(self.data_as_written, inside) else loc)
 
+    def key_position(self, loc: Loc) -> tuple[int, int]:
+        inside: Loc = ("profiles", self.profile, *loc)
+        return super().key_position(inside if _holds(self.data_as_written, inside) else loc)
+
     @functools.cached_property
     def data_as_written(self) -> dict[str, Any]:
         return load(self.path).data
@@ -249,7 +253,7 @@ def _holds(data: Any, loc: Loc) -> bool:
 def _check(document: Document) -> Contract:
     spec = document.validate(ContractSpec)
     contract = Contract(document.path, spec, _suite(document, spec), _model(document, spec), document)
-    for check in (_check_paths, _check_groups, _check_deployments, _check_lengths, _check_items):
+    for check in (_check_paths, _check_groups, _check_lengths, _check_deployments, _check_items):
         check(contract)
     return contract
 

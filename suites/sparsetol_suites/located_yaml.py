@@ -54,6 +54,20 @@ class Document:
             mark, node = step
         return mark.line + 1, mark.column + 1
 
+    def key_position(self, loc: Loc) -> tuple[int, int]:
+        """Line and column, counted from 1, of the key that ends `loc`."""
+        node: yaml.Node = self.root
+        for part in loc[:-1]:
+            step = _child(node, part)
+            if step is None:
+                return self.position(loc)
+            node = step[1]
+        if isinstance(node, yaml.MappingNode):
+            for key, _ in node.value:
+                if key.value == str(loc[-1]):
+                    return key.start_mark.line + 1, key.start_mark.column + 1
+        return self.position(loc)
+
     def error(self, loc: Loc, message: str) -> LocatedError:
         """An error about the part at `loc`; the caller raises it."""
         return LocatedError(message, self.path, *self.position(loc))
@@ -63,13 +77,20 @@ class Document:
         try:
             return model.model_validate(self.data)
         except ValidationError as error:
-            found = sorted(
-                ((self.position(item["loc"]), index, item) for index, item in enumerate(error.errors())),
-                key=lambda entry: entry[:2],
-            )
-            (line, column), _, first = found[0]
+            errors = error.errors()
+            # A misspelt key is missing too: say it once.
+            misspelt = {item["loc"][:-1] for item in errors if item["type"] == "extra_forbidden"}
+            found = [
+                (
+                    self.key_position(item["loc"]) if item["type"] == "extra_forbidden" else self.position(item["loc"]),
+                    item,
+                )
+                for item in errors
+                if item["type"] != "missing" or item["loc"][:-1] not in misspelt
+            ]
+            (line, column), first = min(found, key=lambda entry: entry[0])
             message = _explain(first, model)
-            others = len({place for place, _, _ in found} - {(line, column)})
+            others = len({place for place, _ in found} - {(line, column)})
             if others:
                 message += f" (and {others} more to mend after this one)"
             raise LocatedError(message, self.path, line, column) from None

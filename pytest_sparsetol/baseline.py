@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock
+from sparsetol_suites.lengths import show_length
 
 from pytest_sparsetol.errors import BaselineError, MissingInputError
-from pytest_sparsetol.lengths import show_length
 
 FORMAT = 1
 RECORD_OPTION = "--sparsetol-record"
@@ -57,7 +57,7 @@ class Fingerprint:
     Attributes:
         model: SHA-256 of the weights.
         prompt: SHA-256 of tokenizer, chat template and its arguments.
-        suite: hash of the suite, its version, parameters and data.
+        suite: hash of the suite's version and the task's parameters and data.
         task: name of the suite's task.
         length: prompt tokens.
         dtype: resolved, such as `float32`.

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sparsetol_suites.lengths import show_length
+
 from pytest_sparsetol.contract import Contract
-from pytest_sparsetol.lengths import show_length
 from pytest_sparsetol.methods.base import PHASES
 from pytest_sparsetol.result import CellResult, PhaseSparsity, Verdict
 

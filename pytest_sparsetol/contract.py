@@ -6,19 +6,18 @@ groups, methods, reachable sparsities, context length, and whether the items can
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from sparsetol_suites.lengths import parse_length, show_length
 from sparsetol_suites.located_yaml import Document, Loc, LocatedError, load, nearest
+from sparsetol_suites.parameters import ParameterError, check
 
 from pytest_sparsetol.errors import MethodError, SparsetolError
-from pytest_sparsetol.lengths import parse_length, show_length
 from pytest_sparsetol.methods.base import PHASES, Method, Phase
 from pytest_sparsetol.methods.registry import METHODS, methods_for
 from pytest_sparsetol.model_files import ModelFiles, context_length, locate
@@ -253,13 +252,14 @@ def _holds(data: Any, loc: Loc) -> bool:
 def _check(document: Document) -> Contract:
     spec = document.validate(ContractSpec)
     contract = Contract(document.path, spec, _suite(document, spec), _model(document, spec), document)
-    for check in (_check_paths, _check_groups, _check_lengths, _check_deployments, _check_items):
-        check(contract)
+    for part in (_check_paths, _check_groups, _check_lengths, _check_deployments, _check_items):
+        part(contract)
     return contract
 
 
 def _suite(document: Document, spec: ContractSpec) -> Suite:
-    from sparsetol_suites.suite import SuiteError, load_suite
+    from sparsetol_suites.errors import SuiteError
+    from sparsetol_suites.suite import load_suite
 
     try:
         return load_suite(spec.suite, document.path.parent)
@@ -381,18 +381,12 @@ def _check_items(contract: Contract) -> None:
 def _configure(spec: PhaseSpec, phase: Phase, length: int) -> Method:
     """Build the method; raise `MethodError` for parameters that it does not have or cannot honour."""
     method = methods_for(phase)[spec.method]
-    parameters = dict(spec.model_extra or {})
-    known = [field.name for field in dataclasses.fields(method) if field.name != "sparsity"]
-    hints = typing.get_type_hints(method)
-    for name, value in parameters.items():
-        if name not in known:
-            raise MethodError(f"unknown parameter {name!r} of {spec.method}; {nearest(name, known)}")
-        try:
-            TypeAdapter(hints[name]).validate_python(value, strict=True)
-        except ValidationError as error:
-            message = error.errors()[0]["msg"]
-            raise MethodError(f"{name}: {value!r}: {message[0].lower()}{message[1:]}") from None
-    return method(sparsity=spec.at(length), **parameters)
+    try:
+        parameters = check(method, spec.method, spec.model_extra or {}, own={"sparsity"})
+    except ParameterError as error:
+        raise MethodError(str(error)) from None
+    sparsity = spec.at(length)
+    return method(**parameters) if sparsity is None else method(sparsity=sparsity, **parameters)
 
 
 __all__ = ["Contract", "ContractSpec", "ModelSpec", "load_contract"]

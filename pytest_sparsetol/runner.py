@@ -103,7 +103,7 @@ class Runner:
             progress("sparse", len(answers), len(prepared), _mean(differences))
         tasks = [entry.task.name for entry in prepared]
         clusters = [entry.item.cluster for entry in prepared]
-        decision = decide(differences, base.threshold, gate.confidence, clusters=clusters, strata=tasks)
+        decision = decide(differences, base.threshold, gate.confidence, clusters=clusters)
         sparse_score = _mean([answer.score.value for answer in answers])
         decoding = any(base.declared_sparsity[phase] is not None for phase in ("kv", "decode"))
         result = dataclasses.replace(
@@ -255,7 +255,7 @@ class Runner:
         return Fingerprint(
             model=engine.weights,
             prompt=engine.prompt.fingerprint(),
-            suite=contract.suite.fingerprint,
+            suite=task.fingerprint,
             task=task.name,
             length=cell.length,
             dtype=engine.dtype,

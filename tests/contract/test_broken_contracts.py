@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pytest_sparsetol.contract import load_contract
 from sparsetol_suites.located_yaml import LocatedError
 
+from pytest_sparsetol.contract import load_contract
 from tests.contract.samples import GOOD, write
 
 BROKEN: dict[str, tuple[str, str, str]] = {

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pytest_sparsetol.cells import cells
-from pytest_sparsetol.contract import load_contract
-from pytest_sparsetol.lengths import parse_length, show_length
-from pytest_sparsetol.methods.quest import Quest
-from pytest_sparsetol.methods.vertical_slash import VerticalSlash
+from sparsetol_suites.lengths import parse_length, show_length
 from sparsetol_suites.located_yaml import LocatedError
 
+from pytest_sparsetol.cells import cells
+from pytest_sparsetol.contract import load_contract
+from pytest_sparsetol.methods.quest import Quest
+from pytest_sparsetol.methods.vertical_slash import VerticalSlash
 from tests.contract.samples import GOOD, write
 
 

@@ -1,0 +1,34 @@
+"""The tasks that suites can name: one line each, and those of other packages' entry points."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+
+from sparsetol_suites.errors import SuiteError
+from sparsetol_suites.located_yaml import nearest
+from sparsetol_suites.task import Task
+
+ENTRY_POINTS = "sparsetol.tasks"
+
+TASKS: dict[str, str] = {
+    "qa": "sparsetol_suites.tasks.qa:QuestionAnswering",
+    "ruler_cwe": "sparsetol_suites.tasks.ruler_cwe:RulerCwe",
+    "ruler_niah": "sparsetol_suites.tasks.ruler_niah:RulerNiah",
+    "ruler_vt": "sparsetol_suites.tasks.ruler_vt:RulerVt",
+}
+
+
+def task_class(name: str) -> type[Task]:
+    """The task that suites call `name`; raises `SuiteError` with the nearest known name."""
+    places = TASKS | {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
+    if name not in places:
+        raise SuiteError(f"unknown task {name!r}; {nearest(name, places)}")
+    module, _, attribute = places[name].partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise SuiteError(f"task {name!r} cannot be imported from {places[name]}: {error}") from None
+    if not (isinstance(found, type) and issubclass(found, Task)):
+        raise SuiteError(f"task {name!r}: {places[name]} is not a subclass of sparsetol_suites.task.Task")
+    return found

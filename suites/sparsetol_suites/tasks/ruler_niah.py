@@ -1,0 +1,164 @@
+"""Retrieval of values by key among look-alike pairs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import ClassVar, Literal
+
+from sparsetol_suites.depth import places
+from sparsetol_suites.errors import SuiteError
+from sparsetol_suites.fit import fit
+from sparsetol_suites.item import MISSING, Draft, Item, Score, TokenCounter
+from sparsetol_suites.scoring import find_answer, words
+from sparsetol_suites.task import Draw, Level, Task
+from sparsetol_suites.tasks.layout import lay_out
+from sparsetol_suites.words import ADJECTIVES, NOUNS
+
+_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RulerNiah(Task):
+    """A list of key-value pairs, some of which are asked for; all the others are distractors of the same form.
+
+    Source: the multi-query needle task of RULER, Hsieh et al. 2024, arXiv 2404.06654, as configured in The Sparse
+    Frontier, arXiv 2504.17768: four queries, keys and values of four groups of eight characters, the whole context
+    made of pairs.
+
+    Departures: pairs stand one a line, `key: value`; small models get words in place of characters.
+
+    Attributes:
+        queries: keys asked for.
+        style: `characters`, or `words`: a key is an adjective and a noun, a value a noun.
+
+    """
+
+    group: ClassVar[str] = "multi_qa"
+    scope: ClassVar[Level] = "low"
+    dispersion: ClassVar[Level] = "low"
+
+    queries: int = 4
+    style: Literal["characters", "words"] = "characters"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.queries <= 64:
+            raise SuiteError(f"queries: {self.queries} is not between 1 and 64")
+
+    @property
+    def chance(self) -> float:
+        """Nothing is right by chance."""
+        return 0.0
+
+    @property
+    def answer_tokens(self) -> int:
+        """Twice what the asked pairs take."""
+        return self.queries * (100 if self.style == "characters" else 16) + 16
+
+    @property
+    def usual_tokens(self) -> int:
+        """Key and value of each pair."""
+        return self.queries * (50 if self.style == "characters" else 5)
+
+    def draft(self, length: int, counter: TokenCounter, draw: Draw) -> Draft:
+        """Pairs up to the length, the asked ones spread over the depth."""
+        rng = draw.rng
+        pairs = _Pairs(self.style, rng)
+        asked = [pairs.new() for _ in range(self.queries)]
+        # The same places and distractors however many pairs are tried.
+        seed = rng.getrandbits(64)
+
+        def build(distractors: int) -> Draft:
+            while len(pairs.others) < distractors:
+                pairs.others.append(pairs.new())
+            slots = places(len(asked), draw.index, Random(seed), distractors + len(asked))
+            lines: list[tuple[str, str] | None] = [None] * (distractors + len(asked))
+            for pair, slot in zip(asked, slots, strict=True):
+                lines[slot] = pair
+            rest = iter(pairs.others)
+            texts = [f"{key}: {value}" for key, value in (line or next(rest) for line in lines)]
+            starts = [0]
+            for text in texts:
+                starts.append(starts[-1] + len(text) + 1)
+            return lay_out(
+                intro="Here is a list of keys, each with its value.",
+                context="\n".join(texts),
+                question=self._question([key for key, _ in asked]),
+                question_first=self.question_first,
+                answers=[f"{key}: {value}" for key, value in asked],
+                facts=[(starts[slot], starts[slot] + len(texts[slot])) for slot in slots],
+            )
+
+        return fit(build, length, counter)
+
+    def _question(self, keys: list[str]) -> str:
+        wrapped = " inside <answer></answer>" if self.tagged else ""
+        if len(keys) == 1:
+            return (
+                f"What is the value of {keys[0]} in the list? "
+                f"Reply with the key and its value{wrapped}, written as key: value."
+            )
+        listed = "\n".join(f"{number}. {key}" for number, key in enumerate(keys, start=1))
+        return (
+            f"What are the values of these keys in the list?\n{listed}\n"
+            f"Reply with one numbered line for each key{wrapped}, written as 1. key: value."
+        )
+
+    def score(self, item: Item, reply: str) -> Score:
+        """Share of the asked keys whose entry has the right number, key and value.
+
+        Entries without numbers count in their order. A single key need not be repeated.
+        """
+        text = find_answer(reply, tagged=self.tagged)
+        if text is None:
+            return MISSING
+        pairs = [answer.split(": ") for answer in item.answers]
+        if len(pairs) == 1:
+            found = words(text.splitlines()[0].replace(pairs[0][0], " "))
+            return Score(float(found == words(pairs[0][1]))) if found else MISSING
+        entries = dict(_entries(text))
+        if not entries:
+            return MISSING
+        right = sum(
+            words(entries.get(number, "")) == words(f"{key} {value}") for number, (key, value) in enumerate(pairs, 1)
+        )
+        return Score(right / len(pairs))
+
+
+class _Pairs:
+    """Draws pairs whose keys are all different."""
+
+    def __init__(self, style: str, rng: Random) -> None:
+        self._style = style
+        self._rng = rng
+        self._seen: set[str] = set()
+        self.others: list[tuple[str, str]] = []
+
+    def new(self) -> tuple[str, str]:
+        key = self._key()
+        while key in self._seen:
+            key = self._key()
+        self._seen.add(key)
+        return key, self._code() if self._style == "characters" else self._rng.choice(NOUNS)
+
+    def _key(self) -> str:
+        if self._style == "characters":
+            return self._code()
+        return f"{self._rng.choice(ADJECTIVES)} {self._rng.choice(NOUNS)}"
+
+    def _code(self) -> str:
+        return "-".join("".join(self._rng.choices(_CHARACTERS, k=8)) for _ in range(4))
+
+
+def _entries(text: str) -> Iterator[tuple[int, str]]:
+    """Numbered entries of a reply, by number; lines or list marks separate them, the first of a number counts."""
+    seen: set[int] = set()
+    lines = [line.strip(" \t-*•") for line in text.splitlines()]
+    for place, line in enumerate((line for line in lines if line), start=1):
+        match = re.match(r"(\d+)\s*[.):]\s*(.*)", line)
+        number, rest = (int(match[1]), match[2]) if match else (place, line)
+        if number not in seen:
+            seen.add(number)
+            yield number, rest.rstrip(".,; ")

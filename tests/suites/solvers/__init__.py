@@ -1,0 +1,1 @@
+"""Solvers that answer from a message's text alone, independent of the generators."""

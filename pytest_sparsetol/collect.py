@@ -58,27 +58,28 @@ class CellItem(pytest.Item):
         super().__init__(**kwargs)
         self.contract = contract
         self.cell = cell
-        self.result: CellResult | MixResult | None = None
 
     def runtest(self) -> None:
         """Run or weigh, then pass, skip where the contract only wants a warning, or fail."""
         session = self.config.stash[SESSION_KEY]
         try:
-            if self.cell.is_mix:
-                self.result = session.mix(self.contract, self.cell, self.nodeid)
-            else:
-                with ProgressLine(self.config, self.nodeid) as progress:
-                    self.result = session.run(self.contract, self.cell, self.nodeid, progress)
+            result = self._result(session)
         finally:
             # An unexpected error leaves a result with the session, though none was returned.
-            self.result = self.result or session.results.get(self.nodeid)
-            if self.result is not None:
-                self.user_properties.extend(properties(self.result))
-        outcome, text = conclude(session, self.contract, self.result)
+            kept = session.results.get(self.nodeid) or session.mixes.get(self.nodeid)
+            if kept is not None:
+                self.user_properties.extend(properties(kept))
+        outcome, text = conclude(session, self.contract, result)
         if outcome == "skipped":
             pytest.skip(text)
         if outcome == "failed":
             raise GateFailure(text)
+
+    def _result(self, session: GateSession) -> CellResult | MixResult:
+        if self.cell.is_mix:
+            return session.mix(self.contract, self.cell, self.nodeid)
+        with ProgressLine(self.config, self.nodeid) as progress:
+            return session.run(self.contract, self.cell, self.nodeid, progress)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
         """The verdict without a traceback; anything else as pytest shows it."""

@@ -386,7 +386,9 @@ def _configure(spec: PhaseSpec, phase: Phase, length: int) -> Method:
     except ParameterError as error:
         raise MethodError(str(error)) from None
     sparsity = spec.at(length)
-    return method(**parameters) if sparsity is None else method(sparsity=sparsity, **parameters)
+    if sparsity is None:
+        raise MethodError(f"no sparsity is declared for {show_length(length)}")
+    return method(sparsity=sparsity, **parameters)
 
 
 __all__ = ["Contract", "ContractSpec", "ModelSpec", "load_contract"]

@@ -172,7 +172,7 @@ class Runner:
         rows: dict[tuple[str, str], Row] = {}
         for task in {entry.task.name: entry.task for entry in prepared}.values():
             wanted = [entry for entry in prepared if entry.task is task]
-            fingerprint = self._fingerprint(contract, engine, cell, task)
+            fingerprint = self._fingerprint(engine, cell, task)
             stored = store.read(fingerprint) if self.record is None else {}
             if self.record is not None:
                 with store.locked(fingerprint):
@@ -251,7 +251,7 @@ class Runner:
             )
 
     @staticmethod
-    def _fingerprint(contract: Contract, engine: Engine, cell: Cell, task: SuiteTask) -> Fingerprint:
+    def _fingerprint(engine: Engine, cell: Cell, task: SuiteTask) -> Fingerprint:
         return Fingerprint(
             model=engine.weights,
             prompt=engine.prompt.fingerprint(),

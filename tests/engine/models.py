@@ -53,7 +53,7 @@ def word_tokenizer(chat_template: str | None = None) -> PreTrainedTokenizerFast:
     vocabulary = {"<pad>": 0, "<s>": 1, "</s>": 2, "<unk>": 3, "|": 4} | {f"w{i}": i for i in range(5, VOCABULARY)}
     backend = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # transformers leaves it untyped
         tokenizer_object=backend, bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="<pad>"
     )
     tokenizer.chat_template = chat_template
@@ -64,7 +64,9 @@ def random_model(family: str, attention: str, dtype: torch.dtype = torch.float32
     """A random model of the family; the same weights for the same family, whatever the attention."""
     torch.manual_seed(0)
     config = type(CONFIGS[family])(**CONFIGS[family].to_dict())
-    model = AutoModelForCausalLM.from_config(config, attn_implementation=attention, dtype=dtype)
+    model = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+        config, attn_implementation=attention, dtype=dtype
+    )
     for name, parameter in model.named_parameters():
         if name.endswith("sinks"):
             torch.nn.init.normal_(parameter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -27,11 +28,9 @@ def _registered() -> None:
 
 def logits(model: Any, ids: torch.Tensor, current: Pass | None = None) -> torch.Tensor:
     """Logits of all positions of one batch without a cache."""
-    with torch.inference_mode():
-        if current is None:
-            return model(input_ids=ids, use_cache=False).logits
-        with forward_pass(current):
-            return model(input_ids=ids, use_cache=False).logits
+    with torch.inference_mode(), nullcontext() if current is None else forward_pass(current):
+        found: torch.Tensor = model(input_ids=ids, use_cache=False).logits
+    return found
 
 
 @pytest.mark.parametrize("family", CONFIGS)

@@ -64,8 +64,12 @@ def test_dense_backends(
         assert backend == library
     for sequence, start in enumerate(starts):
         first = max(0, start - (700 - queries))
-        rows = (query[sequence, :, first:], key[sequence, :, start:], value[sequence, :, start:])
-        expected = dense_attention(*(tensor.double() for tensor in rows), scoring)
+        expected = dense_attention(
+            query[sequence, :, first:].double(),
+            key[sequence, :, start:].double(),
+            value[sequence, :, start:].double(),
+            scoring,
+        )
         mine = found[sequence, first:].transpose(0, 1).double().cpu()
         assert (mine - expected).norm() / expected.norm() < TOLERANCE[dtype]
         assert not found[sequence, :first].any()

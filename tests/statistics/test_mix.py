@@ -1,0 +1,117 @@
+import time
+
+import numpy as np
+import pytest
+
+from pytest_sparsetol.result import Evidence
+from pytest_sparsetol.statistics import EvidenceError, decide, decide_mix
+from pytest_sparsetol.statistics.limits import upper_limit
+from pytest_sparsetol.statistics.melding import belief, meld
+from pytest_sparsetol.statistics.sample import collect
+
+
+def evidence(values: list[float], clusters: list[str] | None = None) -> Evidence:
+    return Evidence(values, ["task"] * len(values), clusters or [str(place) for place in range(len(values))])
+
+
+def drawn(seed: int, items: int) -> list[float]:
+    return [
+        float(value) for value in np.random.default_rng(seed).choice([-1, 0, 0.25, 1], items, p=[0.02, 0.9, 0.05, 0.03])
+    ]
+
+
+def test_one_group_is_that_cell() -> None:
+    values = drawn(1, 80)
+    mixed, alone = decide_mix({"a": evidence(values)}, {"a": 1.0}, 0.1, 0.95), decide(values, 0.1)
+    assert (mixed.verdict, mixed.mean, mixed.lower, mixed.upper) == (
+        alone.verdict,
+        alone.mean,
+        alone.lower,
+        alone.upper,
+    )
+
+
+@pytest.mark.parametrize("alpha", [0.5, 0.05, 0.001])
+@pytest.mark.parametrize("values", [[0.0] * 100, [0.3], [0.3, -0.2], [0.0, 0.0, 1.0], drawn(2, 60), [1.0] * 5])
+def test_melding_of_one_is_its_limit(values: list[float], alpha: float) -> None:
+    sample = collect(values)
+    # One item is the hardest to tabulate: its distribution is uniform.
+    close = 1e-4 if len(values) > 1 else 3e-4
+    assert meld([(belief(sample), 1.0)], alpha) == pytest.approx(upper_limit(sample, alpha), abs=close)
+
+
+def test_limits_are_quantiles_of_simulated_sums() -> None:
+    weights = {"a": 0.7, "b": 0.2, "c": 0.06, "d": 0.04}
+    groups = {name: drawn(seed, items) for seed, (name, items) in enumerate(zip("abcd", (200, 60, 9, 1), strict=True))}
+    decision = decide_mix({name: evidence(values) for name, values in groups.items()}, weights, 0.05, 0.95)
+    random, draws = np.random.default_rng(5), 40_000
+    upper, lower = np.zeros(draws), np.zeros(draws)
+    for name, values in groups.items():
+        spacings = random.exponential(size=(draws, len(values) + 1))
+        upper += weights[name] * (spacings @ np.append(values, 1.0)) / spacings.sum(axis=1)
+        spacings = random.exponential(size=(draws, len(values) + 1))
+        lower += weights[name] * (spacings @ np.append(values, -1.0)) / spacings.sum(axis=1)
+    assert (upper <= decision.upper).mean() == pytest.approx(0.95, abs=0.006)
+    assert (lower >= decision.lower).mean() == pytest.approx(0.95, abs=0.006)
+
+
+def test_weighs_by_traffic() -> None:
+    good, bad = evidence([0.0] * 200), evidence([1.0] * 20 + [0.0] * 180)
+    mostly_good = decide_mix({"good": good, "bad": bad}, {"good": 0.9, "bad": 0.1}, 0.05, 0.95)
+    mostly_bad = decide_mix({"good": good, "bad": bad}, {"good": 0.1, "bad": 0.9}, 0.05, 0.95)
+    assert mostly_good.verdict == "PASS"
+    assert mostly_good.mean == pytest.approx(0.01)
+    assert mostly_bad.verdict == "FAIL"
+    assert mostly_bad.mean == pytest.approx(0.09)
+    assert mostly_bad.items == 400
+
+
+def test_splitting_the_evidence_of_one_group_costs_little() -> None:
+    # Adding up two limits would give 0.0589; the exact limit of all 100 is 0.0295.
+    mixed = decide_mix({"a": evidence([0.0] * 50), "b": evidence([0.0] * 50)}, {"a": 0.5, "b": 0.5}, 0.05, 0.95)
+    assert 0.0295 < mixed.upper < 0.047
+    assert mixed.verdict == "PASS"
+
+
+def test_clusters_count_in_the_mix() -> None:
+    values = [0.0] * 60
+    alone = {"a": evidence(values), "b": evidence(values)}
+    shared = {"a": evidence(values, [str(place // 4) for place in range(60)]), "b": evidence(values)}
+    weights = {"a": 0.5, "b": 0.5}
+    assert decide_mix(shared, weights, 0.05, 0.95).upper > decide_mix(alone, weights, 0.05, 0.95).upper + 0.02
+
+
+def test_a_group_that_is_all_lost_still_counts() -> None:
+    mixed = decide_mix({"a": evidence([0.0] * 100), "b": evidence([1.0] * 3)}, {"a": 0.5, "b": 0.5}, 0.05, 0.95)
+    assert mixed.upper == pytest.approx(0.5 + decide([0.0] * 100, 0.05).upper / 2, abs=1e-4)
+
+
+def test_says_what_would_decide() -> None:
+    groups = {"a": evidence([0.0] * 30), "b": evidence([0.0] * 30)}
+    assert "more items would decide" in decide_mix(groups, {"a": 0.5, "b": 0.5}, 0.02, 0.95).reason
+
+
+@pytest.mark.parametrize(
+    ("weights", "says"),
+    [
+        ({}, "at least one group"),
+        ({"a": 0.5, "b": 0.4}, "sum to 0.9"),
+        ({"a": 0.5, "x": 0.5}, "no evidence for x, which is 50 % of traffic"),
+        ({"a": 1.0, "b": 0.0}, "share of traffic 0.0 of b"),
+        ({"a": 0.5, "empty": 0.5}, "no differences"),
+    ],
+)
+def test_refuses_what_it_cannot_weigh(weights: dict[str, float], says: str) -> None:
+    groups = {"a": evidence([0.0]), "b": evidence([0.0]), "empty": evidence([])}
+    with pytest.raises(EvidenceError, match=says):
+        decide_mix(groups, weights, 0.05, 0.95)
+
+
+def test_four_graded_groups_take_under_half_a_second() -> None:
+    random = np.random.default_rng(7)
+    groups = {name: evidence([float(value) for value in random.uniform(-1, 1, 200)]) for name in "abcd"}
+    weights = dict.fromkeys("abcd", 0.25)
+    decide_mix(groups, weights, 0.05, 0.95)
+    begun = time.process_time()
+    decide_mix(groups, weights, 0.05, 0.95)
+    assert time.process_time() - begun < 0.5

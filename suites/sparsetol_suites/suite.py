@@ -95,7 +95,7 @@ class SuiteTask:
         digest = hashlib.sha256(
             json.dumps([self.suite, self.name, self.kind, self.group, own], sort_keys=True, default=str).encode()
         )
-        for path in self.task.data():
+        for path in self.task.data_files():
             digest.update(hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()
 

@@ -84,6 +84,6 @@ class Task(ABC):
         """Number of different items, None for as many as one likes."""
         return None
 
-    def data(self) -> tuple[Path, ...]:
+    def data_files(self) -> tuple[Path, ...]:
         """Files that the items are made from; their content is part of a suite's fingerprint."""
         return ()

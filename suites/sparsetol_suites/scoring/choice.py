@@ -24,8 +24,8 @@ _ALONE = re.compile(r"[\s*_(\[]*([a-d]|[A-D]{2,4})[\s*_)\].,:]*")
 def letters(text: str) -> frozenset[str]:
     """The letters A to D that an answer chooses, none where it chooses none.
 
-    In this order: a lone small letter, or capitals run together; letters that the first lines begin with, such as `B. Vitamin A`; letters after
-    `the answer is`; any letters that stand alone. The word `A` of a sentence is none.
+    In this order: a lone small letter, or capitals run together; letters that the first lines begin with, such as
+    `B. Vitamin A`; letters after `the answer is`; any letters that stand alone. The word `A` of a sentence is none.
     """
     found = find_answer(text, tagged=False) or ""
     alone = _ALONE.fullmatch(found)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import ClassVar, Literal
@@ -12,12 +12,14 @@ from sparsetol_suites.depth import places
 from sparsetol_suites.errors import SuiteError
 from sparsetol_suites.fit import fit
 from sparsetol_suites.item import MISSING, Draft, Item, Score, TokenCounter
-from sparsetol_suites.scoring import find_answer, words
+from sparsetol_suites.scoring import find_answer, lines, numbered, words
 from sparsetol_suites.task import Draw, Level, Task
 from sparsetol_suites.tasks.layout import lay_out
 from sparsetol_suites.words import ADJECTIVES, NOUNS
 
 _CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+_CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
+_NOUNS = frozenset(NOUNS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,24 +109,35 @@ class RulerNiah(Task):
         )
 
     def score(self, item: Item, reply: str) -> Score:
-        """Share of the asked keys whose entry has the right number, key and value.
+        """Share of the asked keys whose entry names the key and its value and no other value.
 
-        Entries without numbers count in their order. A single key need not be repeated.
+        Numbered entries are read by number, others by the key that they name. A single key need not be repeated.
         """
-        text = find_answer(reply, tagged=self.tagged)
-        if text is None:
-            return MISSING
-        pairs = [answer.split(": ") for answer in item.answers]
+        text = find_answer(reply, tagged=self.tagged) or ""
+        pairs = [(key, value) for key, _, value in (answer.partition(": ") for answer in item.answers)]
+        without_keys = functools.reduce(_without, (key for key, _ in pairs), text)
+        if not self._values(without_keys):
+            # A wrong word is an answer, a sentence without a value is none.
+            return Score(0.0) if len(words(without_keys)) == 1 else MISSING
         if len(pairs) == 1:
-            found = words(text.splitlines()[0].replace(pairs[0][0], " "))
-            return Score(float(found == words(pairs[0][1]))) if found else MISSING
-        entries = dict(_entries(text))
-        if not entries:
-            return MISSING
-        right = sum(
-            words(entries.get(number, "")) == words(f"{key} {value}") for number, (key, value) in enumerate(pairs, 1)
-        )
+            return Score(float(self._right(text, *pairs[0])))
+        by_number = numbered(text)
+        parts = [part for line in lines(text) for part in re.split(r"[,;]\s", line)]
+        right = 0
+        for number, (key, value) in enumerate(pairs, start=1):
+            entry = by_number.get(number, "") if by_number else next((part for part in parts if _has(part, key)), "")
+            right += _has(entry, key) and self._right(entry, key, value)
         return Score(right / len(pairs))
+
+    def _right(self, text: str, key: str, value: str) -> bool:
+        # Prose calls a key a key.
+        return self._values(_without(text, key)) in ({value}, {value, "key"})
+
+    def _values(self, text: str) -> set[str]:
+        """What can be values in the text."""
+        if self.style == "characters":
+            return set(_CODE.findall(text.lower()))
+        return set(words(text)) & _NOUNS
 
 
 class _Pairs:
@@ -152,13 +165,9 @@ class _Pairs:
         return "-".join("".join(self._rng.choices(_CHARACTERS, k=8)) for _ in range(4))
 
 
-def _entries(text: str) -> Iterator[tuple[int, str]]:
-    """Numbered entries of a reply, by number; lines or list marks separate them, the first of a number counts."""
-    seen: set[int] = set()
-    lines = [line.strip(" \t-*•") for line in text.splitlines()]
-    for place, line in enumerate((line for line in lines if line), start=1):
-        match = re.match(r"(\d+)\s*[.):]\s*(.*)", line)
-        number, rest = (int(match[1]), match[2]) if match else (place, line)
-        if number not in seen:
-            seen.add(number)
-            yield number, rest.rstrip(".,; ")
+def _without(text: str, key: str) -> str:
+    return re.sub(re.escape(key), " ", text, flags=re.IGNORECASE)
+
+
+def _has(text: str, key: str) -> bool:
+    return f" {' '.join(words(key))} " in f" {' '.join(words(text))} "

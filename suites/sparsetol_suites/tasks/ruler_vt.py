@@ -40,9 +40,11 @@ class RulerVt(Task):
     arXiv 2504.17768: eight chains of four hops, variables of five capitals, values of five digits, all statements
     shuffled over noise that repeats five sentences.
 
-    Departures: the statements are shuffled within a chain too, as there, so that a hop may point forward or backward
-    and no order of reading resolves a chain in one pass; the asked chain is spread evenly over the depth; the prompt
-    shows no solved example; small models get nouns as variables and values of two digits.
+    The statements of a chain are shuffled too, as there: a hop may point forward or backward, so that reading in order
+    resolves no chain.
+
+    Departures: the asked chain is spread evenly over the depth; noise goes sentence by sentence; the prompt shows no
+    solved example; small models get nouns as variables and values of two digits.
 
     Attributes:
         chains: chains of assignments, each with a value of its own.

@@ -16,6 +16,9 @@ TASKS: dict[str, str] = {
     "ruler_cwe": "sparsetol_suites.tasks.ruler_cwe:RulerCwe",
     "ruler_niah": "sparsetol_suites.tasks.ruler_niah:RulerNiah",
     "ruler_vt": "sparsetol_suites.tasks.ruler_vt:RulerVt",
+    "story_filtering": "sparsetol_suites.tasks.story_filtering:StoryFiltering",
+    "story_multihop": "sparsetol_suites.tasks.story_multihop:StoryMultihop",
+    "story_retrieval": "sparsetol_suites.tasks.story_retrieval:StoryRetrieval",
 }
 
 

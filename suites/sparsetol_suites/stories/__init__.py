@@ -1,0 +1,1 @@
+"""Journals in numbered chapters, the context of the narrative tasks."""

@@ -85,7 +85,7 @@ class RulerNiah(Task):
             for text in texts:
                 starts.append(starts[-1] + len(text) + 1)
             return lay_out(
-                intro="Here is a list of keys, each with its value.",
+                intro=f"Here is a list of keys, each with its {self._what}.",
                 context="\n".join(texts),
                 question=self._question([key for key, _ in asked]),
                 question_first=self.question_first,
@@ -95,17 +95,21 @@ class RulerNiah(Task):
 
         return fit(build, length, counter)
 
+    @property
+    def _what(self) -> str:
+        """What small models are asked for is no value: they would say a number."""
+        return "value" if self.style == "characters" else "word"
+
     def _question(self, keys: list[str]) -> str:
         wrapped = " inside <answer></answer>" if self.tagged else ""
         if len(keys) == 1:
             return (
-                f"What is the value of {keys[0]} in the list? "
-                f"Reply with the key and its value{wrapped}, written as key: value."
+                f"What is the {self._what} of {keys[0]} in the list? Reply with the key and its {self._what}{wrapped}."
             )
         listed = "\n".join(f"{number}. {key}" for number, key in enumerate(keys, start=1))
         return (
-            f"What are the values of these keys in the list?\n{listed}\n"
-            f"Reply with one numbered line for each key{wrapped}, written as 1. key: value."
+            f"What are the {self._what}s of these keys in the list?\n{listed}\n"
+            f"Reply with a numbered line for each key{wrapped}: its number, the key and its {self._what}."
         )
 
     def score(self, item: Item, reply: str) -> Score:

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sparsetol_suites.errors import SuiteError
+from sparsetol_suites.item import MISSING, Item
+from sparsetol_suites.task import Draw
+from sparsetol_suites.tasks.ruler_vt import RulerVt
+
+from tests.suites.drawn import COUNTER, INDEXES, SEEDS, SMALL, check_length, fact_texts, shipped_task
+from tests.suites.solvers.ruler_vt import solve
+
+
+def check(item: Item, length: int) -> None:
+    check_length(item, length)
+    assert solve(item.prompt) == list(item.answers)
+    for statement, answer in zip(fact_texts(item), item.answers, strict=True):
+        assert statement.startswith(f"Let {answer} = ")
+
+
+@settings(max_examples=60, deadline=None)
+@given(length=st.sampled_from(SMALL), seed=SEEDS, index=INDEXES)
+def test_the_text_holds_the_answer(length: int, seed: int, index: int) -> None:
+    task = shipped_task("frontier-small", "vt")
+    item = task.generate(length, COUNTER, seed, index)
+    check(item, length)
+    assert task.score(item, ", ".join(item.answers)).value == 1
+    for nothing in ("", "  \n", "!!!!", "42", "I cannot say."):
+        assert task.score(item, nothing) == MISSING
+
+
+@settings(max_examples=10, deadline=None)
+@given(length=st.sampled_from([4096, 16384]), seed=SEEDS, index=INDEXES)
+def test_capitals_with_the_question_first(length: int, seed: int, index: int) -> None:
+    task = shipped_task("frontier", "vt")
+    item = task.generate(length, COUNTER, seed, index)
+    check(item, length)
+    assert task.score(item, ", ".join(item.answers)).value == 1
+
+
+def test_naming_every_variable_scores_chance() -> None:
+    task = shipped_task("frontier-small", "vt")
+    item = task.generate(1024, COUNTER, 0, 0)
+    everything = [part.split(" = ")[0] for part in item.prompt.split("Let ")[1:]]
+    assert task.score(item, ", ".join(everything)).value == task.chance == 0.25
+
+
+def test_tags() -> None:
+    task = RulerVt(style="words", tagged=True)
+    draft = task.draft(1024, COUNTER, Draw(Random(1), 0, 0))
+    item = Item("x", draft.message, draft.answers, draft.facts, "x")
+    assert task.score(item, ", ".join(item.answers)) == MISSING
+    assert task.score(item, f"<answer>{', '.join(item.answers)}</answer>").value == 1
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"chains": 1}, "chains: 1 is not between 2 and 64"),
+        ({"hops": 0}, "hops: 0 is not between 1 and 32"),
+        ({"chains": 64, "hops": 4, "style": "words"}, "chains x .hops . 1. is 320, more than 240"),
+    ],
+)
+def test_parameters_out_of_range(parameters: dict[str, int], message: str) -> None:
+    with pytest.raises(SuiteError, match=message):
+        RulerVt(**parameters)  # type: ignore[arg-type]

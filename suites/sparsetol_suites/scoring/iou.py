@@ -9,7 +9,7 @@ from sparsetol_suites.item import MISSING, Score
 from sparsetol_suites.scoring.entries import lines, numbered
 from sparsetol_suites.scoring.text import words
 
-_LEVELS = (";", ",", r"\band\b|&")
+_LEVELS = (r";(?:\s*and\b)?", r",(?:\s*and\b)?", r"\band\b|&")
 _LEAD_IN = re.compile(r".*(?:[:=]|\b(?:is|are|was|were)\b)", flags=re.IGNORECASE | re.DOTALL)
 
 _Entry = tuple[str, ...]

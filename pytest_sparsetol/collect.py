@@ -46,7 +46,10 @@ class Deployment(pytest.Collector):
         """One item a cell."""
         for cell in cells(self.contract):
             if cell.deployment == self.name:
-                item = CellItem.from_parent(self, name=cell.name, contract=self.contract, cell=cell)
+                # Said as text, the id is read as `--lf` and command lines read it: pytest 9.2 splits off the bracket.
+                item = CellItem.from_parent(
+                    self, name=cell.name, nodeid=f"{self.nodeid}::{cell.name}", contract=self.contract, cell=cell
+                )
                 item.add_marker("sparsetol")
                 yield item
 

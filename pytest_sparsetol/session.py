@@ -67,8 +67,10 @@ class GateSession:
     def _run(self, contract: Contract, cell: Cell, node_id: str, progress: Progress) -> tuple[CellResult, Evidence]:
         if self._runner is None:
             # The first cell that runs pays for torch, not collection.
+            from pytest_sparsetol.engine.threads import share_cores
             from pytest_sparsetol.runner import Runner
 
+            share_cores()
             self._runner = Runner(self.record, self.trust_remote_code)
         return self._runner.run(contract, cell, node_id, progress)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_sparsetol.result import CellResult, Evidence, MixResult
-from pytest_sparsetol.session import GateSession
+
+if TYPE_CHECKING:
+    from pytest_sparsetol.session import GateSession
 
 _ATTRIBUTE = "sparsetol"
 

@@ -1,0 +1,44 @@
+"""`--sparsetol-json`: the shape is kept stable, numbers are fractions, nothing that was selected is left out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+CELL = {
+    "contract", "model", "deployment", "group", "length", "verdict", "reason", "degradation", "lower", "upper",
+    "threshold", "items", "dense_score", "sparse_score", "missing_rate", "truncated_rate", "declared_sparsity",
+    "measured_sparsity", "loaded_sparsity", "sparse_steps", "device", "backend", "seconds", "node_id",
+}  # fmt: skip
+MIX = {
+    "contract", "model", "deployment", "length", "verdict", "reason", "degradation", "lower", "upper", "threshold",
+    "groups", "node_id",
+}  # fmt: skip
+
+
+def test_the_shape(project: pytest.Pytester) -> None:
+    project.runpytest_inprocess("sparsetol.yaml", "--sparsetol-json", "out/report.json")
+
+    report = json.loads((project.path / "out" / "report.json").read_text())
+    assert set(report) == {"schema", "cells", "mix", "environment"}
+    assert report["schema"] == 1
+    assert [set(cell) for cell in report["cells"]] == [CELL] * 4
+    assert [set(mix) for mix in report["mix"]] == [MIX] * 2
+    harsh = next(cell for cell in report["cells"] if cell["node_id"] == "sparsetol.yaml::harsh::single_qa[256]")
+    assert (harsh["contract"], harsh["model"], harsh["length"]) == ("sparsetol.yaml", "model", 256)
+    assert harsh["declared_sparsity"] == {"prefill": 0.5, "kv": None, "decode": None}
+    assert harsh["degradation"] == pytest.approx(harsh["dense_score"] - harsh["sparse_score"])
+    assert harsh["lower"] < harsh["degradation"] <= harsh["upper"] <= 1
+    assert harsh["sparse_steps"] is None
+    assert report["mix"][0]["groups"] == {"single_qa": 0.7, "multi_qa": 0.3}
+    assert report["environment"]["torch"]
+
+
+def test_cells_that_a_stopped_run_did_not_reach_are_untested(project: pytest.Pytester) -> None:
+    project.runpytest_inprocess("sparsetol.yaml", "--sparsetol-json", "report.json", "-x", "-k", "harsh")
+
+    cells = json.loads((project.path / "report.json").read_text())["cells"]
+    assert [(cell["group"], cell["verdict"], cell["reason"]) for cell in cells if cell["verdict"] != "FAIL"] == [
+        ("multi_qa", "UNTESTED", "the run ended before it")
+    ]

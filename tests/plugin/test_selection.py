@@ -1,0 +1,56 @@
+"""Cells are tests like any other: `-k`, `-m`, `--co`, `--lf`, `-x`, node ids."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_node_ids(project: pytest.Pytester) -> None:
+    result = project.runpytest_inprocess("--co", "-q", "sparsetol.yaml")
+
+    assert [line for line in result.outlines if "::" in line] == [
+        "sparsetol.yaml::safe::single_qa[256]",
+        "sparsetol.yaml::safe::multi_qa[256]",
+        "sparsetol.yaml::harsh::single_qa[256]",
+        "sparsetol.yaml::harsh::multi_qa[256]",
+        "sparsetol.yaml::safe::mix[256]",
+        "sparsetol.yaml::harsh::mix[256]",
+    ]
+
+
+def test_one_cell_by_its_node_id(project: pytest.Pytester) -> None:
+    result = project.runpytest_inprocess("sparsetol.yaml::safe::single_qa[256]")
+
+    result.assert_outcomes(passed=1)
+
+
+def test_the_marker(project: pytest.Pytester) -> None:
+    project.makepyfile(test_unit="def test_unit(): pass")
+
+    result = project.runpytest_inprocess("-m", "sparsetol", "--co", "-q", ".")
+    assert "6/7 tests collected (1 deselected)" in result.stdout.str()
+    result = project.runpytest_inprocess("-m", "not sparsetol", ".")
+    result.assert_outcomes(passed=1, deselected=6)
+
+
+def test_last_failed_runs_what_failed(project: pytest.Pytester) -> None:
+    project.runpytest_inprocess("sparsetol.yaml", "-k", "single")
+
+    result = project.runpytest_inprocess("sparsetol.yaml", "--lf", "-v")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["sparsetol.yaml::harsh::single_qa[[]256] FAILED*"])
+
+
+def test_exit_first_stops(project: pytest.Pytester) -> None:
+    result = project.runpytest_inprocess("sparsetol.yaml", "-x", "-k", "harsh")
+
+    result.assert_outcomes(failed=1, deselected=3)
+
+
+def test_collecting_only_decides_nothing_and_writes_nothing(project: pytest.Pytester) -> None:
+    result = project.runpytest_inprocess("sparsetol.yaml", "--co", "--sparsetol-json", "report.json")
+
+    assert result.ret == pytest.ExitCode.OK
+    assert not (project.path / "report.json").exists()
+    assert "verdict" not in result.stdout.str()

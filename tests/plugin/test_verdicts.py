@@ -1,0 +1,174 @@
+"""What a gate decides, from end to end: the real plugin, engine, methods and store on a tiny random model."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import pytest
+
+from tests.plugin.running import edit, run
+
+
+def test_a_policy_that_changes_nothing_passes(project: pytest.Pytester) -> None:
+    result, cells = run(project, "-k", "safe")
+
+    assert result.ret == pytest.ExitCode.OK
+    result.assert_outcomes(passed=3, deselected=3)
+    cell = cells["safe::single_qa[256]"]
+    assert (cell["verdict"], cell["degradation"], cell["items"], cell["dense_score"]) == ("PASS", 0.0, 32, 1.0)
+    assert cell["upper"] == pytest.approx(1 - 0.05 ** (1 / 32))
+    assert cells["safe::mix[256]"]["verdict"] == "PASS"
+
+
+def test_a_policy_that_changes_answers_fails_with_the_verdict_first(project: pytest.Pytester) -> None:
+    result, cells = run(project, "-k", "harsh")
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    cell = cells["harsh::single_qa[256]"]
+    assert cell["verdict"] == "FAIL"
+    assert cell["lower"] > 0.1
+    assert cell["measured_sparsity"]["prefill"] == pytest.approx(0.5, abs=0.01)
+    assert cell["measured_sparsity"]["decode"] is None
+    assert cells["harsh::mix[256]"]["verdict"] == "FAIL"
+    lost, sparse = (f"{100 * cell[name]:.1f}" for name in ("degradation", "sparse_score"))
+    headline = f"FAIL single_qa[256] harsh: lost {lost} points (dense 100.0, sparse {sparse}, allowed 10.0, n=32)"
+    assert headline in result.outlines
+    assert any(line.startswith("FAILED sparsetol.yaml::harsh::single_qa[256] - FAIL") for line in result.outlines)
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_too_few_items_are_inconclusive_and_the_reason_says_what_would_decide(project: pytest.Pytester) -> None:
+    edit(project, "max_degradation: 0.10", "max_degradation: 0.09")
+    edit(project, "sparsity: 0.0", "sparsity: 0.25, page_size: 4")
+
+    result, cells = run(project, "-k", "safe and single")
+
+    cell = cells["safe::single_qa[256]"]
+    assert cell["upper"] > cell["threshold"]
+    if cell["degradation"] <= cell["threshold"]:
+        assert cell["verdict"] == "INCONCLUSIVE"
+        assert re.search(r"n=32\); .*more items", cell["reason"])
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_a_dense_model_at_floor_is_untestable(project: pytest.Pytester) -> None:
+    shutil.rmtree(project.path / "baselines")
+    (project.path / "references.json").write_text("{}")
+
+    result, cells = run(project, "-k", "safe", "--sparsetol-record=missing")
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    cell = cells["safe::single_qa[256]"]
+    assert cell["verdict"] == "UNTESTABLE"
+    assert cell["reason"].startswith("dense scores 0.0 (chance 0.0): a total collapse would cost 0.0 points")
+    mix = cells["safe::mix[256]"]
+    assert mix["verdict"] == "UNTESTABLE"
+    assert "single_qa (70 % of traffic) is UNTESTABLE" in mix["reason"]
+
+
+def test_a_dense_model_under_its_minimum_fails(project: pytest.Pytester) -> None:
+    edit(project, "gate:\n", "gate:\n  min_dense: {multi_qa: 1.0}\n")
+    shutil.rmtree(project.path / "baselines")
+    (project.path / "references.json").write_text("{}")
+
+    _, cells = run(project, "-k", "safe and multi", "--sparsetol-record=missing")
+
+    assert cells["safe::multi_qa[256]"]["verdict"] == "FAIL"
+    assert cells["safe::multi_qa[256]"]["reason"] == "dense scores 0.0, under its minimum of 100.0"
+
+
+def test_answers_too_short_for_a_decode_policy_are_not_exercised(project: pytest.Pytester) -> None:
+    edit(
+        project,
+        "  one: {task: agreement, data: references.json}",
+        "  one: {task: agreement, data: references.json, tokens: 3}",
+        "suite.yaml",
+    )
+    edit(project, "sparsity: 0.0", "sparsity: 0.5")
+    edit(project, "max_degradation: 0.10", "max_degradation: 0.10\n  untestable: warn")
+
+    _, cells = run(project, "-k", "safe and single", "--sparsetol-record=missing")
+
+    cell = cells["safe::single_qa[256]"]
+    if cell["verdict"] != "UNTESTABLE":
+        assert cell["verdict"] == "NOT_EXERCISED"
+        assert "2.0 sparse decoding steps" in cell["reason"]
+
+
+def test_a_missing_baseline_is_untested_and_names_the_option(project: pytest.Pytester) -> None:
+    shutil.rmtree(project.path / "baselines")
+
+    result, cells = run(project, "-k", "safe")
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert cells["safe::single_qa[256]"]["verdict"] == "UNTESTED"
+    assert cells["safe::mix[256]"]["verdict"] == "UNTESTED"
+    assert "  record       pytest sparsetol.yaml --sparsetol-record" in result.outlines
+    assert not (project.path / "baselines").exists()
+
+
+def test_a_baseline_of_other_weights_is_an_error_that_says_so(project: pytest.Pytester) -> None:
+    weights = project.path / "model" / "model.safetensors"
+    raw = bytearray(weights.read_bytes())
+    raw[-1] ^= 1
+    weights.write_bytes(raw)
+
+    _, cells = run(project, "-k", "safe and single")
+
+    cell = cells["safe::single_qa[256]"]
+    assert cell["verdict"] == "ERROR"
+    assert "is stale" in cell["reason"]
+    assert "it differs in model (" in cell["reason"]
+
+
+def test_a_model_that_cannot_be_loaded_is_untested(project: pytest.Pytester) -> None:
+    (project.path / "model" / "model.safetensors").unlink()
+
+    result, cells = run(project, "-k", "safe and single")
+
+    assert cells["safe::single_qa[256]"]["verdict"] == "UNTESTED"
+    assert "model 'model' cannot be loaded" in cells["safe::single_qa[256]"]["reason"]
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_a_defect_is_an_error_with_its_traceback_and_the_mix_says_so(project: pytest.Pytester) -> None:
+    with (project.path / "agreement.py").open("a") as file:
+        file.write(
+            "\n\ndef _broken(self, item, reply):\n    raise ZeroDivisionError('a defect')\n\nAgreement.score = _broken\n"
+        )
+
+    result, cells = run(project, "-k", "safe")
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert cells["safe::single_qa[256]"]["verdict"] == "ERROR"
+    assert cells["safe::single_qa[256]"]["reason"] == "ZeroDivisionError: a defect"
+    assert cells["safe::mix[256]"]["verdict"] == "ERROR"
+    result.stdout.fnmatch_lines(["*ZeroDivisionError: a defect*"])
+
+
+def test_warned_verdicts_are_skips_but_a_deployment_without_a_pass_is_red(project: pytest.Pytester) -> None:
+    edit(project, "max_degradation: 0.10", "max_degradation: 0.10\n  untestable: warn")
+    shutil.rmtree(project.path / "baselines")
+    (project.path / "references.json").write_text("{}")
+
+    result, cells = run(project, "-k", "safe", "--sparsetol-record=missing")
+
+    assert cells["safe::single_qa[256]"]["verdict"] == "UNTESTABLE"
+    result.assert_outcomes(skipped=2, failed=1, deselected=3)
+    result.stdout.fnmatch_lines(["No cell of safe passed: a deployment needs evidence to be green."])
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+    result, _ = run(project, "-k", "safe and single")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_a_deselected_group_leaves_the_mix_untested(project: pytest.Pytester) -> None:
+    _, cells = run(project, "-k", "safe and not multi")
+
+    assert cells["safe::single_qa[256]"]["verdict"] == "PASS"
+    mix = cells["safe::mix[256]"]
+    assert mix["verdict"] == "UNTESTED"
+    assert mix["reason"] == (
+        "30 % of traffic has no verdict: multi_qa (30 % of traffic) is UNTESTED. multi_qa: it was deselected"
+    )

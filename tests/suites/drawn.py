@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import pytest
 from hypothesis import strategies as st
-from sparsetol_suites.item import Item
+from sparsetol_suites.item import Item, Score
 from sparsetol_suites.suite import SuiteTask, load_suite
 
 from tests.suites.counter import WordCounter
@@ -28,3 +29,9 @@ def check_length(item: Item, length: int) -> None:
 
 def fact_texts(item: Item) -> list[str]:
     return [item.prompt[fact.start : fact.end] for fact in item.facts]
+
+
+def check_score(score: Score, value: float | None) -> None:
+    """None is an answer that is missing."""
+    assert score.missing == (value is None)
+    assert score.value == pytest.approx(value or 0)

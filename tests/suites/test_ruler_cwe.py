@@ -12,7 +12,7 @@ from sparsetol_suites.item import MISSING, Item
 from sparsetol_suites.task import Draw
 from sparsetol_suites.tasks.ruler_cwe import RulerCwe
 
-from tests.suites.drawn import COUNTER, INDEXES, SEEDS, SMALL, check_length, fact_texts, shipped_task
+from tests.suites.drawn import COUNTER, INDEXES, SEEDS, SMALL, check_length, check_score, fact_texts, shipped_task
 from tests.suites.solvers.ruler_cwe import solve
 
 
@@ -79,3 +79,28 @@ def test_a_list_in_which_the_common_words_would_be_too_many() -> None:
 def test_parameters_out_of_range(parameters: dict[str, int], message: str) -> None:
     with pytest.raises(SuiteError, match=message):
         RulerCwe(**parameters)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("reply", "value"),
+    [
+        ("apple, quick", 1),
+        ("Quick and apple.", 1),
+        ("1. apple\n2. quick", 1),
+        ("1. apple (12 times)\n2. quick (12 times)", 1),
+        ("The 2 words that stand most often in the list are **apple** and **quick**.", 1),
+        ('The words are "apple," and "quick."', 1),
+        ("apple: 12, quick: 12", 1),
+        ("apple, apple, apple, quick, quick", 1),
+        ("apple, quick, river, stone", 2 / 4),
+        ("apple, banana", 1 / 3),
+        ("apple, qui", 1 / 3),
+        ("apples, quick", 1 / 3),
+        ("river, stone", 0),
+        ("12, 12", None),
+        ("!!!", None),
+        ("", None),
+    ],
+)
+def test_replies(reply: str, value: float | None) -> None:
+    check_score(RulerCwe(style="words").score(Item("x", "", ("apple", "quick"), (), "x"), reply), value)

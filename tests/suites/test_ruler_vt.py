@@ -10,7 +10,7 @@ from sparsetol_suites.item import MISSING, Item
 from sparsetol_suites.task import Draw
 from sparsetol_suites.tasks.ruler_vt import RulerVt
 
-from tests.suites.drawn import COUNTER, INDEXES, SEEDS, SMALL, check_length, fact_texts, shipped_task
+from tests.suites.drawn import COUNTER, INDEXES, SEEDS, SMALL, check_length, check_score, fact_texts, shipped_task
 from tests.suites.solvers.ruler_vt import solve
 
 
@@ -67,3 +67,56 @@ def test_tags() -> None:
 def test_parameters_out_of_range(parameters: dict[str, int], message: str) -> None:
     with pytest.raises(SuiteError, match=message):
         RulerVt(**parameters)  # type: ignore[arg-type]
+
+
+WORDS = ("apple", "river", "stone", "lamp")
+
+
+@pytest.mark.parametrize(
+    ("reply", "value"),
+    [
+        ("apple, river, stone, lamp", 1),
+        ("lamp stone river apple", 1),
+        ("Apple, River, Stone, and Lamp.", 1),
+        ("apple\nriver\nstone\nlamp", 1),
+        ("1. apple\n2. **river**,\n3. `stone`\n4. lamp.", 1),
+        ("- apple\n- river\n- stone\n- lamp\n", 1),
+        ("The variables that hold 42 are apple, river, stone and lamp.", 1),
+        ("Answer: apple, river, stone, lamp", 1),
+        ("apple = 42, river = apple, stone = river, lamp = stone", 1),
+        ("[apple, river, stone, lamp]", 1),
+        ("apple, river, stone, lamp, boat", 4 / 5),
+        ("apple, river, stone, lamp, banana", 4 / 5),
+        ("apple, river, stone", 3 / 4),
+        ("apple, apple, apple, apple", 1 / 4),
+        ("apple", 1 / 4),
+        ("boat, hat", 0),
+        ("applelamp", 0),
+        ("42", None),
+        ("42, 42, 42", None),
+        ("It is not possible to say which of these hold it.", None),
+        ("", None),
+    ],
+)
+def test_replies_with_words(reply: str, value: float | None) -> None:
+    check_score(RulerVt(style="words").score(Item("x", "", WORDS, (), "x"), reply), value)
+
+
+@pytest.mark.parametrize(
+    ("reply", "value"),
+    [
+        ("ABCDE, FGHIJ", 1),
+        ("ABCDE,FGHIJ", 1),
+        ("1. FGHIJ\n2. ABCDE", 1),
+        ("The variables that hold the value are **ABCDE** and **FGHIJ**.", 1),
+        ("ABCDE = 12345 and FGHIJ = ABCDE", 1),
+        ("abcde, fghij", 1),
+        ("ABCDE, FGHIJ, KLMNO", 2 / 3),
+        ("ABCDE, FGHI", 1 / 3),
+        ("ABCDEF", 0),
+        ("12345", None),
+        ("These hold it:", None),
+    ],
+)
+def test_replies_with_capitals(reply: str, value: float | None) -> None:
+    check_score(RulerVt().score(Item("x", "", ("ABCDE", "FGHIJ"), (), "x"), reply), value)

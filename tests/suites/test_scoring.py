@@ -18,11 +18,7 @@ from sparsetol_suites.scoring import (
     words,
 )
 
-
-def check(found: Score, value: float | None) -> None:
-    """None is an answer that is missing."""
-    assert found.missing == (value is None)
-    assert found.value == pytest.approx(value or 0)
+from tests.suites.drawn import check_score
 
 
 @pytest.mark.parametrize(
@@ -82,7 +78,7 @@ def test_words(text: str, expected: list[str]) -> None:
     ],
 )
 def test_f1(answers: list[str], text: str, value: float | None) -> None:
-    check(f1(answers, text), value)
+    check_score(f1(answers, text), value)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +93,7 @@ def test_f1(answers: list[str], text: str, value: float | None) -> None:
     ],
 )
 def test_contains(answers: list[str], text: str, value: float | None) -> None:
-    check(contains(answers, text), value)
+    check_score(contains(answers, text), value)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +107,7 @@ def test_contains(answers: list[str], text: str, value: float | None) -> None:
     ],
 )
 def test_exact(answers: list[str], text: str, value: float | None) -> None:
-    check(exact(answers, text), value)
+    check_score(exact(answers, text), value)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +166,7 @@ def test_letters(text: str, chosen: str) -> None:
     ],
 )
 def test_choice(answers: list[str], text: str, value: float | None) -> None:
-    check(choice(answers, text), value)
+    check_score(choice(answers, text), value)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +214,7 @@ def test_numbered(text: str, entries: dict[int, str]) -> None:
     ],
 )
 def test_share(text: str, value: float | None) -> None:
-    check(share(["red ball", "blue", "green"], text), value)
+    check_score(share(["red ball", "blue", "green"], text), value)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +239,7 @@ def test_share(text: str, value: float | None) -> None:
     ],
 )
 def test_iou(text: str, value: float | None) -> None:
-    check(iou(["Paris", "Romeo and Juliet", "7"], text), value)
+    check_score(iou(["Paris", "Romeo and Juliet", "7"], text), value)
 
 
 @pytest.mark.parametrize("name", sorted(SCORERS))

@@ -122,7 +122,8 @@ class RulerNiah(Task):
         without_keys = functools.reduce(_without, (key for key, _ in pairs), text)
         if not self._values(without_keys):
             # A wrong word is an answer, a sentence without a value is none.
-            return Score(0.0) if len(words(without_keys)) == 1 else MISSING
+            rest = words(without_keys)
+            return Score(0.0) if len(rest) == 1 and not rest[0].isdigit() else MISSING
         if len(pairs) == 1:
             return Score(float(self._right(text, *pairs[0])))
         by_number = numbered(text)

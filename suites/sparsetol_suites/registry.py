@@ -13,6 +13,7 @@ ENTRY_POINTS = "sparsetol.tasks"
 
 TASKS: dict[str, str] = {
     "qa": "sparsetol_suites.tasks.qa:QuestionAnswering",
+    "qa_choice": "sparsetol_suites.tasks.qa_choice:QuestionChoice",
     "ruler_cwe": "sparsetol_suites.tasks.ruler_cwe:RulerCwe",
     "ruler_niah": "sparsetol_suites.tasks.ruler_niah:RulerNiah",
     "ruler_vt": "sparsetol_suites.tasks.ruler_vt:RulerVt",

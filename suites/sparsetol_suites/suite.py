@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import typing
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -15,9 +16,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sparsetol_suites.errors import LengthError, SuiteError
 from sparsetol_suites.item import Item, Score, TokenCounter
-from sparsetol_suites.lengths import parse_length, show_length
+from sparsetol_suites.lengths import LARGEST, parse_length, show_length
 from sparsetol_suites.located_yaml import Document, load, nearest
 from sparsetol_suites.parameters import ParameterError, check
+from sparsetol_suites.records.hub import is_hub
 from sparsetol_suites.registry import task_class
 from sparsetol_suites.task import Draw, Level, Task
 
@@ -34,6 +36,8 @@ class TaskSpec(BaseModel):
     group: Name | None = None
     scope: Level | None = None
     dispersion: Level | None = None
+    shortest: Length | None = None
+    longest: Length | None = None
 
 
 class SuiteSpec(BaseModel):
@@ -62,6 +66,8 @@ class SuiteTask:
         scope: how many facts an answer needs.
         dispersion: how hard they are to find.
         task: the parameters, generator and scorer.
+        shortest: tokens of the shortest prompts that it is made for.
+        longest: tokens of the longest.
 
     """
 
@@ -72,6 +78,8 @@ class SuiteTask:
     scope: Level
     dispersion: Level
     task: Task
+    shortest: int = 16
+    longest: int = LARGEST
 
     @property
     def chance(self) -> float:
@@ -97,6 +105,7 @@ class SuiteTask:
         )
         for path in self.task.data_files():
             digest.update(hashlib.sha256(path.read_bytes()).digest())
+        digest.update(self.task.data_digest().encode())
         return digest.hexdigest()
 
     def generate(self, length: int, counter: TokenCounter, seed: int, index: int) -> Item:
@@ -170,31 +179,69 @@ def load_suite(named: str, folder: Path) -> Suite:
     spec = document.validate(SuiteSpec)
     if spec.shortest > spec.longest:
         raise document.error(("shortest",), f"shortest: {show_length(spec.shortest)} is longer than longest")
-    tasks = tuple(_task(document, spec, name, entry) for name, entry in spec.tasks.items())
+    tasks = tuple(task for name, entry in spec.tasks.items() for task in _tasks(document, spec, name, entry))
+    _check_names(document, tasks)
     return Suite(path, spec.name, spec.version, spec.shortest, spec.longest, tasks)
 
 
-def _task(document: Document, spec: SuiteSpec, name: str, entry: TaskSpec) -> SuiteTask:
+def _tasks(document: Document, spec: SuiteSpec, name: str, entry: TaskSpec) -> tuple[SuiteTask, ...]:
     try:
         kind = task_class(entry.task)
     except SuiteError as error:
         raise document.error(("tasks", name, "task"), str(error)) from None
-    given: dict[str, Any] = dict(entry.model_extra or {})
-    for parameter, value in given.items():
-        if parameter == "data" and isinstance(value, str):
-            given[parameter] = document.path.parent / value
+    lengths = _lengths(document, spec, name, entry)
+    given = _resolved(kind, dict(entry.model_extra or {}), document.path.parent)
     try:
         task = kind(**check(kind, entry.task, given))
+        parts = task.parts(entry.group, entry.scope, entry.dispersion)
     except ParameterError as error:
         raise document.error(("tasks", name, error.parameter), str(error)) from None
     except SuiteError as error:
         raise document.error(("tasks", name), f"tasks.{name}: {error}") from None
-    return SuiteTask(
-        suite=f"{spec.name}@{spec.version}",
-        name=name,
-        kind=entry.task,
-        group=entry.group or kind.group,
-        scope=entry.scope or kind.scope,
-        dispersion=entry.dispersion or kind.dispersion,
-        task=task,
+    return tuple(
+        SuiteTask(
+            suite=f"{spec.name}@{spec.version}",
+            name=f"{name}.{part.name}" if part.name else name,
+            kind=entry.task,
+            group=part.group,
+            scope=part.scope,
+            dispersion=part.dispersion,
+            task=part.task,
+            shortest=lengths[0],
+            longest=lengths[1],
+        )
+        for part in parts
     )
+
+
+def _lengths(document: Document, spec: SuiteSpec, name: str, entry: TaskSpec) -> tuple[int, int]:
+    """The lengths that a task is made for: its own, within the suite's."""
+    shortest, longest = entry.shortest or spec.shortest, entry.longest or spec.longest
+    for key, value in (("shortest", shortest), ("longest", longest)):
+        if not spec.shortest <= value <= spec.longest:
+            raise document.error(
+                ("tasks", name, key),
+                f"tasks.{name}.{key}: {show_length(value)} is outside the suite's {show_length(spec.shortest)} to "
+                f"{show_length(spec.longest)}",
+            )
+    if shortest > longest:
+        raise document.error(("tasks", name), f"tasks.{name}: {show_length(shortest)} is longer than longest")
+    return shortest, longest
+
+
+def _resolved(kind: type[Task], given: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The parameters with names of files as paths from the suite's folder."""
+    hints = typing.get_type_hints(kind)
+    for parameter, value in given.items():
+        hint = hints.get(parameter)
+        takes_path = hint is Path or Path in typing.get_args(hint)
+        if takes_path and isinstance(value, str) and not is_hub(value):
+            given[parameter] = folder / value
+    return given
+
+
+def _check_names(document: Document, tasks: tuple[SuiteTask, ...]) -> None:
+    names = [task.name for task in tasks]
+    for name in names:
+        if names.count(name) > 1:
+            raise document.error(("tasks", name), f"tasks: two tasks are called {name!r} once split by group")

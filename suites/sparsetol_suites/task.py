@@ -87,3 +87,34 @@ class Task(ABC):
     def data_files(self) -> tuple[Path, ...]:
         """Files that the items are made from; their content is part of a suite's fingerprint."""
         return ()
+
+    def data_digest(self) -> str:
+        """SHA-256 of data that is in no local file; empty where there is none."""
+        return ""
+
+    def parts(self, group: str | None, scope: Level | None, dispersion: Level | None) -> tuple[Part, ...]:
+        """What an entry of a suite becomes: usually one task, with the entry's labels or else the class's.
+
+        A task whose data name groups of their own is split by group.
+        """
+        return (Part("", group or self.group, scope or self.scope, dispersion or self.dispersion, self),)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A task with its labels.
+
+    Attributes:
+        name: added to the suite entry's name; empty for the whole.
+        group: traffic that it stands for.
+        scope: how many facts an answer needs.
+        dispersion: how hard they are to find.
+        task: the task.
+
+    """
+
+    name: str
+    group: str
+    scope: Level
+    dispersion: Level
+    task: Task

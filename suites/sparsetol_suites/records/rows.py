@@ -20,15 +20,24 @@ class Row:
         source: the file, or the name of a data set.
         number: line of the file or row of the data set, counted from 1.
         data: fields by name.
+        part: number of the question, from 1, where a record holds several; else 0.
 
     """
 
     source: Path | str
     number: int
     data: Mapping[str, Any]
+    part: int = 0
+
+    @property
+    def place(self) -> str:
+        """The row's number, and the question's in it."""
+        return f"{self.number}.{self.part}" if self.part else str(self.number)
 
     def error(self, message: str) -> LocatedError | SuiteError:
         """An error about this row; the caller raises it."""
+        if self.part:
+            message = f"question {self.part}: {message}"
         if isinstance(self.source, Path):
             return LocatedError(message, self.source, self.number)
         return SuiteError(f"{self.source}, row {self.number}: {message}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import pytest
 from hypothesis import strategies as st
@@ -29,6 +30,18 @@ def check_length(item: Item, length: int) -> None:
 
 def fact_texts(item: Item) -> list[str]:
     return [item.prompt[fact.start : fact.end] for fact in item.facts]
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """A task that knows its right replies."""
+
+    def perfect_reply(self, item: Item) -> str: ...
+
+
+def score_of_perfect_reply(task: SuiteTask, item: Item) -> float:
+    assert isinstance(task.task, Answering)
+    return task.score(item, task.task.perfect_reply(item)).value
 
 
 def check_score(score: Score, value: float | None) -> None:

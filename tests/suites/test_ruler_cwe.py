@@ -12,7 +12,17 @@ from sparsetol_suites.item import MISSING, Item
 from sparsetol_suites.task import Draw
 from sparsetol_suites.tasks.ruler_cwe import RulerCwe
 
-from tests.suites.drawn import COUNTER, INDEXES, SEEDS, SMALL, check_length, check_score, fact_texts, shipped_task
+from tests.suites.drawn import (
+    COUNTER,
+    INDEXES,
+    SEEDS,
+    SMALL,
+    check_length,
+    check_score,
+    fact_texts,
+    score_of_perfect_reply,
+    shipped_task,
+)
 from tests.suites.solvers.ruler_cwe import solve
 
 
@@ -37,7 +47,7 @@ def test_the_text_holds_the_answer(length: int, seed: int, index: int) -> None:
     item = task.generate(length, COUNTER, seed, index)
     assert isinstance(task.task, RulerCwe)
     check(item, length, task.task)
-    assert task.score(item, ", ".join(item.answers)).value == 1
+    assert score_of_perfect_reply(task, item) == 1
     for nothing in ("", "  \n", "!!!!", "1. 2. 3."):
         assert task.score(item, nothing) == MISSING
 
@@ -49,7 +59,7 @@ def test_compounds_with_the_question_first(length: int, seed: int, index: int) -
     item = task.generate(length, COUNTER, seed, index)
     assert isinstance(task.task, RulerCwe)
     check(item, length, task.task)
-    assert task.score(item, ", ".join(item.answers)).value == 1
+    assert score_of_perfect_reply(task, item) == 1
 
 
 def test_copying_from_anywhere_scores_chance_at_most() -> None:

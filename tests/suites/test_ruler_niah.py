@@ -10,12 +10,18 @@ from sparsetol_suites.item import MISSING, Item
 from sparsetol_suites.task import Draw
 from sparsetol_suites.tasks.ruler_niah import RulerNiah
 
-from tests.suites.drawn import COUNTER, INDEXES, SEEDS, SMALL, check_length, check_score, fact_texts, shipped_task
+from tests.suites.drawn import (
+    COUNTER,
+    INDEXES,
+    SEEDS,
+    SMALL,
+    check_length,
+    check_score,
+    fact_texts,
+    score_of_perfect_reply,
+    shipped_task,
+)
 from tests.suites.solvers.ruler_niah import solve
-
-
-def perfect(item: Item) -> str:
-    return "\n".join(f"{number}. {answer}" for number, answer in enumerate(item.answers, start=1))
 
 
 @pytest.mark.parametrize("name", ["niah_1", "niah_4"])
@@ -27,7 +33,7 @@ def test_the_text_holds_the_answer(name: str, length: int, seed: int, index: int
     check_length(item, length)
     assert solve(item.prompt) == list(item.answers)
     assert fact_texts(item) == list(item.answers)
-    assert task.score(item, perfect(item)).value == 1
+    assert score_of_perfect_reply(task, item) == 1
     for nothing in ("", "  \n", "!!!!", "I cannot say."):
         assert task.score(item, nothing) == MISSING
 
@@ -40,7 +46,7 @@ def test_codes_with_the_question_first(length: int, seed: int, index: int) -> No
     check_length(item, length)
     assert solve(item.prompt) == list(item.answers)
     assert fact_texts(item) == list(item.answers)
-    assert task.score(item, perfect(item)).value == 1
+    assert score_of_perfect_reply(task, item) == 1
 
 
 @pytest.mark.parametrize("queries", [1, 2, 16])
@@ -49,8 +55,9 @@ def test_any_number_of_queries_and_tags(queries: int) -> None:
     draft = task.draft(1024, COUNTER, Draw(Random(1), 0, 0))
     item = Item("x", draft.message, draft.answers, draft.facts, "x")
     assert solve(item.prompt) == list(item.answers)
-    assert task.score(item, perfect(item)) == MISSING
-    assert task.score(item, f"Look: <answer>\n{perfect(item)}\n</answer>").value == 1
+    reply = task.perfect_reply(item)
+    assert task.score(item, f"Look: {reply}").value == 1
+    assert task.score(item, reply.replace("answer>", "b>")) == MISSING
 
 
 def test_parameters_out_of_range() -> None:

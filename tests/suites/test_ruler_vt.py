@@ -10,7 +10,17 @@ from sparsetol_suites.item import MISSING, Item
 from sparsetol_suites.task import Draw
 from sparsetol_suites.tasks.ruler_vt import RulerVt
 
-from tests.suites.drawn import COUNTER, INDEXES, SEEDS, SMALL, check_length, check_score, fact_texts, shipped_task
+from tests.suites.drawn import (
+    COUNTER,
+    INDEXES,
+    SEEDS,
+    SMALL,
+    check_length,
+    check_score,
+    fact_texts,
+    score_of_perfect_reply,
+    shipped_task,
+)
 from tests.suites.solvers.ruler_vt import solve
 
 
@@ -27,7 +37,7 @@ def test_the_text_holds_the_answer(length: int, seed: int, index: int) -> None:
     task = shipped_task("frontier-small", "vt")
     item = task.generate(length, COUNTER, seed, index)
     check(item, length)
-    assert task.score(item, ", ".join(item.answers)).value == 1
+    assert score_of_perfect_reply(task, item) == 1
     for nothing in ("", "  \n", "!!!!", "42", "I cannot say."):
         assert task.score(item, nothing) == MISSING
 
@@ -38,7 +48,7 @@ def test_capitals_with_the_question_first(length: int, seed: int, index: int) ->
     task = shipped_task("frontier", "vt")
     item = task.generate(length, COUNTER, seed, index)
     check(item, length)
-    assert task.score(item, ", ".join(item.answers)).value == 1
+    assert score_of_perfect_reply(task, item) == 1
 
 
 def test_naming_every_variable_scores_chance() -> None:
@@ -53,7 +63,7 @@ def test_tags() -> None:
     draft = task.draft(1024, COUNTER, Draw(Random(1), 0, 0))
     item = Item("x", draft.message, draft.answers, draft.facts, "x")
     assert task.score(item, ", ".join(item.answers)) == MISSING
-    assert task.score(item, f"<answer>{', '.join(item.answers)}</answer>").value == 1
+    assert task.score(item, task.perfect_reply(item)).value == 1
 
 
 @pytest.mark.parametrize(

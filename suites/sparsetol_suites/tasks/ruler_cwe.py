@@ -130,6 +130,11 @@ class RulerCwe(Task):
             f"Reply with these {self.common} words{wrapped}, separated by commas."
         )
 
+    def perfect_reply(self, item: Item) -> str:
+        """The reply that the prompt asks for, worth 1."""
+        reply = ", ".join(item.answers)
+        return f"<answer>{reply}</answer>" if self.tagged else reply
+
     def score(self, item: Item, reply: str) -> Score:
         """Intersection over union of the words named and the common words."""
         text = find_answer(reply, tagged=self.tagged)

@@ -112,6 +112,12 @@ class RulerNiah(Task):
             f"Reply with a numbered line for each key{wrapped}: its number, the key and its {self._what}."
         )
 
+    def perfect_reply(self, item: Item) -> str:
+        """The reply that the prompt asks for, worth 1."""
+        listed = [f"{number}. {answer}" for number, answer in enumerate(item.answers, start=1)]
+        reply = "\n".join(listed) if len(listed) > 1 else item.answers[0]
+        return f"<answer>{reply}</answer>" if self.tagged else reply
+
     def score(self, item: Item, reply: str) -> Score:
         """Share of the asked keys whose entry names the key and its value and no other value.
 

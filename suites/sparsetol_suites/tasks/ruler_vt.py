@@ -161,6 +161,11 @@ class RulerVt(Task):
             f"Reply with the names of the variables{wrapped}, separated by commas."
         )
 
+    def perfect_reply(self, item: Item) -> str:
+        """The reply that the prompt asks for, worth 1."""
+        reply = ", ".join(item.answers)
+        return f"<answer>{reply}</answer>" if self.tagged else reply
+
     def score(self, item: Item, reply: str) -> Score:
         """Intersection over union of the variables named and those that hold the value; their order is free."""
         text = find_answer(reply, tagged=self.tagged)

@@ -12,6 +12,7 @@ from sparsetol_suites.task import Task
 ENTRY_POINTS = "sparsetol.tasks"
 
 TASKS: dict[str, str] = {
+    "multi_hop": "sparsetol_suites.tasks.multi_hop:MultiHop",
     "qa": "sparsetol_suites.tasks.qa:QuestionAnswering",
     "qa_choice": "sparsetol_suites.tasks.qa_choice:QuestionChoice",
     "ruler_cwe": "sparsetol_suites.tasks.ruler_cwe:RulerCwe",

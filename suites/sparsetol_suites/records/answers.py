@@ -69,3 +69,20 @@ def _named(row: Row, fields: Fields, options: Sequence[str]) -> list[bool]:
         else:
             raise row.error(f"{path}: {answer!r} is none of the letters {letters} and none of the choices")
     return right
+
+
+def guessed(answers: Sequence[Sequence[str]]) -> float:
+    """Mean score of answering yes or no at random where that is what is right; other phrases are not guessed.
+
+    Args:
+        answers: the alternatives of each record.
+
+    """
+    polar = sum(any(answer.lower() in {"yes", "no"} for answer in alternatives) for alternatives in answers)
+    return polar / 2 / len(answers)
+
+
+def median_tokens(answers: Sequence[Sequence[str]]) -> int:
+    """Tokens of the median record's shortest alternative, at about 1.3 a word."""
+    counts = sorted(min(len(alternative.split()) for alternative in alternatives) for alternatives in answers)
+    return round(1.3 * counts[len(counts) // 2])

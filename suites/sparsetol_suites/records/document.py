@@ -6,6 +6,10 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 
+_WIDE = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef"
+_WORD = re.compile(rf"[{_WIDE}]|[^\s{_WIDE}]+")
+"""Characters of Chinese, Japanese and Korean count as words: a text without spaces can be cut then."""
+
 
 @dataclass(frozen=True)
 class Document:
@@ -25,7 +29,7 @@ class Document:
     @classmethod
     def of(cls, title: str, text: str) -> Document:
         """A document of that title and text."""
-        return cls(title, text, tuple(match.end() for match in re.finditer(r"\S+", text)))
+        return cls(title, text, tuple(match.end() for match in _WORD.finditer(text)))
 
     @property
     def cluster(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from random import Random
 
 from sparsetol_suites.errors import SuiteError
 from sparsetol_suites.records.document import Document
@@ -34,3 +35,9 @@ def passages(path: Path) -> tuple[Document, ...]:
     if not found:
         raise SuiteError(f"filler: {path} holds fewer than {_LEAST_WORDS} words")
     return tuple(found)
+
+
+def turned(documents: tuple[Document, ...], rng: Random) -> tuple[Document, ...]:
+    """All documents in their order, from any of them on, and back to the beginning."""
+    first = rng.randrange(len(documents))
+    return (*documents[first:], *documents[:first])

@@ -17,8 +17,8 @@ from sparsetol_suites.invented.questions import Invented
 from sparsetol_suites.item import Draft, Item, TokenCounter
 from sparsetol_suites.records.document import Document
 from sparsetol_suites.records.fields import read_fields
-from sparsetol_suites.records.order import in_rounds
-from sparsetol_suites.records.plain_text import passages
+from sparsetol_suites.records.order import Orders
+from sparsetol_suites.records.plain_text import passages, turned
 from sparsetol_suites.records.question import Question
 from sparsetol_suites.records.questions import questions
 from sparsetol_suites.records.source import digest_of, files_of, rows_of
@@ -112,8 +112,8 @@ class DocumentTask(Task):
         return passages(self.filler)
 
     @functools.cached_property
-    def _orders(self) -> dict[int, list[Question]]:
-        return {}
+    def _orders(self) -> Orders[Question]:
+        return Orders(self.asked, [record.document.cluster for record in self.asked])
 
     @property
     def answer_tokens(self) -> int:
@@ -172,22 +172,8 @@ class DocumentTask(Task):
         if self.data is None:
             question, others = self.invent(Random(draw.rng.getrandbits(64)))
         else:
-            question = self._order(draw.seed, draw.index)
+            question = self._orders.at(draw.seed, draw.index)
             own = [document for document in self._documents if document is not question.document]
             draw.rng.shuffle(own)
             others = iter(own)
-        return question, (others if self.filler is None else _turned(self._passages, draw.rng))
-
-    def _order(self, seed: int, index: int) -> Question:
-        if seed not in self._orders:
-            self._orders[seed] = in_rounds(self.asked, [record.document.cluster for record in self.asked], seed)
-        order = self._orders[seed]
-        if index >= len(order):
-            raise SuiteError(f"item {index}: only {len(order)} records are asked about")
-        return order[index]
-
-
-def _turned(documents: tuple[Document, ...], rng: Random) -> Iterable[Document]:
-    """All documents in their order, from any of them on, and back to the beginning."""
-    first = rng.randrange(len(documents))
-    return (*documents[first:], *documents[:first])
+        return question, (others if self.filler is None else turned(self._passages, draw.rng))

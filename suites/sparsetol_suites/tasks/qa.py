@@ -10,9 +10,11 @@ from sparsetol_suites.errors import SuiteError
 from sparsetol_suites.invented.questions import Invented, phrase
 from sparsetol_suites.item import MISSING, Item, Score
 from sparsetol_suites.located_yaml import nearest
+from sparsetol_suites.records.answers import guessed, median_tokens
 from sparsetol_suites.records.question import Question
-from sparsetol_suites.scoring import SCORERS, find_answer
+from sparsetol_suites.scoring import SCORERS
 from sparsetol_suites.tasks.documents import DocumentTask
+from sparsetol_suites.tasks.reply import short_answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +43,15 @@ class QuestionAnswering(DocumentTask):
 
     @property
     def chance(self) -> float:
-        """Phrases are not guessed."""
-        return 0.0
+        """Phrases are not guessed, but yes and no are."""
+        return 0.0 if self.data is None else guessed([record.answers for record in self.asked])
 
     @property
     def usual_tokens(self) -> int:
         """What the median record's shortest answer takes; of invented ones, the sentence or phrase."""
         if self.data is None:
             return 9 if self.style == "short" else 6
-        counts = sorted(min(len(answer.split()) for answer in record.answers) for record in self.asked)
-        return round(1.3 * counts[len(counts) // 2])
+        return median_tokens([record.answers for record in self.asked])
 
     def invent(self, rng: Random) -> Invented:
         """A question for a phrase."""
@@ -81,12 +82,9 @@ class QuestionAnswering(DocumentTask):
 
     def score(self, item: Item, reply: str) -> Score:
         """What the scorer says of the answer: one line of it, where it is not tagged."""
-        text = find_answer(reply, tagged=self.tagged)
+        text = short_answer(reply, tagged=self.tagged, reason=self.reason)
         if text is None:
             return MISSING
-        if not self.tagged:
-            # A reason without a marked answer ends with the answer, if it has one.
-            text = text.splitlines()[-1 if self.reason and text == reply.strip() else 0]
         if self.data is None and self.style == "short":
             text = re.split(r"\bis\b", text.split(". ")[0])[-1]
         return SCORERS[self.scorer](item.answers, text)

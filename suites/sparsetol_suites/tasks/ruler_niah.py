@@ -103,14 +103,10 @@ class RulerNiah(Task):
     def _question(self, keys: list[str]) -> str:
         wrapped = " inside <answer></answer>" if self.tagged else ""
         if len(keys) == 1:
-            return (
-                f"What is the {self._what} of {keys[0]} in the list? Reply with the key and its {self._what}{wrapped}."
-            )
-        listed = "\n".join(f"{number}. {key}" for number, key in enumerate(keys, start=1))
-        return (
-            f"What are the {self._what}s of these keys in the list?\n{listed}\n"
-            f"Reply with a numbered line for each key{wrapped}: its number, the key and its {self._what}."
-        )
+            return f"Which {self._what} has this key in the list? Reply with the completed line{wrapped}.\n{keys[0]}:"
+        # Lines to complete: asked for a list of keys, small models copy the list.
+        listed = "\n".join(f"{number}. {key}:" for number, key in enumerate(keys, start=1))
+        return f"Which {self._what}s have these keys in the list? Reply with the completed lines{wrapped}.\n{listed}"
 
     def perfect_reply(self, item: Item) -> str:
         """The reply that the prompt asks for, worth 1."""

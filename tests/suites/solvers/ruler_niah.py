@@ -7,6 +7,6 @@ import re
 
 def solve(message: str) -> list[str]:
     pairs = dict(re.findall(r"^([^:\n.]+): (\S+)$", message, flags=re.MULTILINE))
-    single = re.search(r"What is the \w+ of (.+?) in the list\?", message)
-    keys = [single[1]] if single else re.findall(r"^\d+\. (.+)$", message.split("\nReply with")[-2], flags=re.MULTILINE)
+    asked = message.rsplit("Reply with the completed line", 1)[1].split("\n")[1:]
+    keys = [re.sub(r"^\d+\. ", "", line).removesuffix(":") for line in asked]
     return [f"{key}: {pairs[key]}" for key in keys]

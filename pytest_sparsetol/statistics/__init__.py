@@ -9,16 +9,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_sparsetol.statistics.cell import decide as decide
     from pytest_sparsetol.statistics.decision import Decision as Decision
-    from pytest_sparsetol.statistics.decision import decide as decide
     from pytest_sparsetol.statistics.errors import EvidenceError as EvidenceError
     from pytest_sparsetol.statistics.mix import decide_mix as decide_mix
+    from pytest_sparsetol.statistics.plan import Plan as Plan
     from pytest_sparsetol.statistics.planning import items_to_pass as items_to_pass
+    from pytest_sparsetol.statistics.sequential import Sequential as Sequential
 
 _HOMES = {
     "Decision": "decision",
     "EvidenceError": "errors",
-    "decide": "decision",
+    "Plan": "plan",
+    "Sequential": "sequential",
+    "decide": "cell",
     "decide_mix": "mix",
     "items_to_pass": "planning",
 }

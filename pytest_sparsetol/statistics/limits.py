@@ -63,12 +63,19 @@ def _beta_limit(low: float, at_low: float, items: float, alpha: float) -> float:
 
 def _solve(sample: Sample, alpha: float) -> float:
     from scipy.optimize import brentq
+    from scipy.special import ndtri
 
-    def gap(mean: float) -> float:
-        # Logarithms make the function nearly straight, which saves steps.
-        return float(np.log(max(exceedance(sample, np.array([mean]))[0], 1e-300) / alpha))
+    def gaps(means: Floats) -> Floats:
+        # Normal deviates make the function nearly straight, which saves steps.
+        tails = np.clip(exceedance(sample, means), 1e-300, 1 - 1e-16)
+        return np.asarray(ndtri(tails) - ndtri(alpha))
 
+    # The limit is a little above the mean for many items and anywhere for few: halve the distance again and again.
     low = float((sample.totals / sample.sizes).min())
-    if gap(1.0 - TOLERANCE) > 0:
+    means = sample.mean + (1 - sample.mean) * np.append(0.5 ** np.arange(11, 0, -1), 1 - TOLERANCE)
+    above = np.flatnonzero(gaps(means) <= 0)
+    if not len(above):
         return 1.0
-    return float(brentq(gap, low, 1.0 - TOLERANCE, xtol=TOLERANCE, rtol=1e-14))
+    first = int(above[0])
+    bracket = (low if first == 0 else means[first - 1], means[first])
+    return float(brentq(lambda mean: gaps(np.array([mean]))[0], *bracket, xtol=TOLERANCE, rtol=1e-14))

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pytest_sparsetol.statistics.betting import Bets
 from pytest_sparsetol.statistics.limits import exceedance
 from pytest_sparsetol.statistics.sample import Floats, Sample
 
@@ -29,6 +30,8 @@ CLOSE = 0.33
 FAR = 6.0
 """Where a distribution counts as 0 or 1: standard deviations of a normal variable, probability 1e-9."""
 MOST_ROUNDS = 20
+
+Complexes = npt.NDArray[np.complex128]
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,20 @@ class Belief:
         return np.where(means < self.means[0], 0.0, np.where(means >= self.means[-1], 1.0, inside))
 
 
-def belief(sample: Sample) -> Belief:
-    """The distribution that goes with Gaffke's upper limits of a sample."""
+def belief(sample: Sample, level: float = 1.0) -> Belief:
+    """The distribution that goes with Gaffke's upper limits of a sample, each at `level` times its alpha."""
     low = float((sample.totals / sample.sizes).min())
     if low >= 1:
         return Belief(np.array([1.0]), np.array([0.0]))
-    return tabulate(lambda means: exceedance(sample, means), low, 1.0)
+    return tabulate(lambda means: exceedance(sample, means) / level, low, 1.0)
+
+
+def belief_of_bets(bets: Bets, level: float) -> Belief:
+    """The same for limits that hold at any stop."""
+    mirrored = bets.mirrored()
+    if min(total / size for total, size in zip(bets.totals, bets.sizes, strict=True)) >= 1:
+        return Belief(np.array([1.0]), np.array([0.0]))
+    return tabulate(lambda means: np.exp(-mirrored.log_wealth(-means)) / level, -1.0, 1.0)
 
 
 def tabulate(above: Callable[[Floats], Floats], low: float, high: float) -> Belief:
@@ -93,16 +104,26 @@ def meld(parts: Sequence[tuple[Belief, float]], alpha: float) -> float:
         alpha: probability that is left above.
 
     """
-    edges = np.arange(-1.0, LATTICE * 2 + 1) / LATTICE
-    spectrum: npt.NDArray[np.complex128] = np.ones(2 * LATTICE + 1, dtype=np.complex128)
-    for part, weight in parts:
-        # Weighted variables are moved to start at 0; the mass of a cell sits in its middle.
-        masses = np.diff(part.at(edges / weight - 1))
-        spectrum = spectrum * np.fft.rfft(masses, 4 * LATTICE)
-    masses = np.fft.irfft(spectrum, 4 * LATTICE)
-    above = np.cumsum(masses[::-1])[::-1]
+    spectra = [spectrum(part, weight) for part, weight in parts]
+    return quantile(spectra, [weight for _, weight in parts], alpha)
+
+
+def spectrum(part: Belief, weight: float, lattice: int = LATTICE) -> Complexes:
+    """Fourier transform of a weighted variable's masses on the lattice."""
+    # The variable is moved to start at 0; the mass of a cell sits in its middle.
+    edges = np.arange(-1.0, lattice * 2 + 1) / lattice
+    return np.asarray(np.fft.rfft(np.diff(part.at(edges / weight - 1)), 4 * lattice))
+
+
+def quantile(spectra: Sequence[Complexes], weights: Sequence[float], alpha: float, lattice: int = LATTICE) -> float:
+    """The 1 - alpha quantile of the sum of the variables behind `spectra`."""
+    product = spectra[0]
+    for other in spectra[1:]:
+        product = product * other
+    above = np.cumsum(np.fft.irfft(product, 4 * lattice)[::-1])[::-1]
     cell = int(np.flatnonzero(above > alpha)[-1])
-    # Masses sit half a cell below the upper edge of theirs, in each part.
-    middle = (cell - len(parts) / 2) / LATTICE - sum(weight for _, weight in parts)
-    share = (above[cell] - alpha) / max(masses[cell], 1e-300)
-    return float(np.clip(middle - 0.5 / LATTICE + share / LATTICE, -1.0, 1.0))
+    mass = above[cell] - (above[cell + 1] if cell + 1 < len(above) else 0.0)
+    share = (above[cell] - alpha) / mass
+    # Cell k of a variable reaches from k - 1 to k; sums of middles, spread evenly over a cell again.
+    start = cell - len(spectra) / 2 - 0.5
+    return float(np.clip((start + share) / lattice - sum(weights), -1.0, 1.0))

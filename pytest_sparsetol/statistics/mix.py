@@ -5,46 +5,98 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import numpy as np
+
 from pytest_sparsetol.result import Evidence
+from pytest_sparsetol.statistics.betting import Bets
 from pytest_sparsetol.statistics.decision import Decision, judge
 from pytest_sparsetol.statistics.errors import EvidenceError
 from pytest_sparsetol.statistics.limits import lower_limit, upper_limit
-from pytest_sparsetol.statistics.melding import belief, meld
+from pytest_sparsetol.statistics.melding import Belief, belief, belief_of_bets, meld
 from pytest_sparsetol.statistics.outlook import MOST_TIMES, describe
+from pytest_sparsetol.statistics.plan import EARLY, Plan
 from pytest_sparsetol.statistics.planning import check_gate
-from pytest_sparsetol.statistics.sample import collect
+from pytest_sparsetol.statistics.sample import Floats, check_differences, merge
+from pytest_sparsetol.statistics.sequential import together
 
 
 def decide_mix(
-    evidence: Mapping[str, Evidence], weights: Mapping[str, float], threshold: float, confidence: float
+    evidence: Mapping[str, Evidence],
+    weights: Mapping[str, float],
+    threshold: float,
+    confidence: float = 0.95,
+    plans: Mapping[str, Plan] | None = None,
 ) -> Decision:
     """Judge the mean loss of the traffic: the groups' mean losses, weighed by their shares.
 
-    The same rule as for a cell, on limits that combine the groups' evidence (see `melding`).
+    The same rule as for a cell, on limits that combine the groups' evidence (see `melding`). How a group stopped is
+    told by its plan and its number of items: one that stopped at a look enters with limits at that look's share of
+    alpha, one that stopped between looks with limits that hold at any stop. Each kind of stop has its part of alpha, so
+    that the mix may rest on all groups, whatever made them stop.
 
     Args:
-        evidence: paired outcomes by group.
+        evidence: paired outcomes by group, all items that ran, in their order.
         weights: share of traffic by group; above 0, sum 1. Every group needs evidence.
         threshold: allowed mean loss of the mix, a fraction in (0, 1].
         confidence: of each one-sided limit.
+        plans: the plan of each group's cell; None: the numbers of items were fixed beforehand.
 
     Raises:
-        EvidenceError: weights that are no shares, a group without evidence, or evidence that cannot be judged.
+        EvidenceError: weights that are no shares, a group without evidence or plan, or evidence that cannot be judged.
 
     """
     check_gate(threshold, confidence)
     _check_weights(evidence, weights)
     alpha = 1 - confidence
-    samples = {group: collect(evidence[group].differences, evidence[group].clusters) for group in weights}
-    mean = sum(weights[group] * sample.mean for group, sample in samples.items())
-    if len(samples) == 1:
-        (sample,) = samples.values()
+    groups = {group: _clusters(evidence[group]) for group in weights}
+    mean = float(sum(weights[group] * totals.sum() / sizes.sum() for group, (totals, sizes) in groups.items()))
+    items = int(sum(sizes.sum() for _, sizes in groups.values()))
+    if len(groups) == 1 and plans is None:
+        ((totals, sizes),) = groups.values()
+        sample = merge(totals, sizes)
         lower, upper = lower_limit(sample, alpha), upper_limit(sample, alpha)
     else:
-        upper = meld([(belief(samples[group]), weights[group]) for group in weights], alpha)
-        lower = -meld([(belief(samples[group].mirrored()), weights[group]) for group in weights], alpha)
-    items = int(sum(sample.items for sample in samples.values()))
+        losses, gains = [], []
+        for group, (totals, sizes) in groups.items():
+            plan = _plan(plans, group)
+            losses.append((group_belief(totals, sizes, plan), weights[group]))
+            gains.append((group_belief(-totals, sizes, plan), weights[group]))
+        lower, upper = -meld(gains, alpha), meld(losses, alpha)
     return judge(mean, lower, upper, threshold, items, lambda: _outlook(mean, lower, upper, threshold, items))
+
+
+def group_belief(totals: Floats, sizes: Floats, plan: Plan | None) -> Belief:
+    """Upper limits of a group at all confidences, given its clusters in their order and how it may have stopped.
+
+    The chance that a limit errs is at most the alpha it is asked for: the looks' shares and that of early stops add up
+    to no more than 1.
+    """
+    if plan is None:
+        return belief(merge(totals, sizes))
+    ended = np.cumsum(sizes)
+    for look, share in zip(plan.looks, plan.shares, strict=True):
+        # A look takes place where the cluster ends that reaches it: the group stopped there if that is its last.
+        if ended[-1] >= look > ended[-1] - sizes[-1]:
+            return belief(merge(totals, sizes), plan.late * share)
+    bets = Bets()
+    bets.add(totals, sizes)
+    # Without early FAIL a run that ends between looks was cut off, for reasons that are none of the plan's.
+    return belief_of_bets(bets, EARLY if plan.early_fail else 1.0)
+
+
+def _clusters(evidence: Evidence) -> tuple[Floats, Floats]:
+    """Total and size of each cluster, in the order of their first items."""
+    values, names = together(check_differences(evidence.differences, evidence.clusters), evidence.clusters)
+    begins = [place for place, name in enumerate(names) if place == 0 or names[place - 1] != name]
+    return np.add.reduceat(values, begins), np.diff(np.array([*begins, len(values)], dtype=np.float64))
+
+
+def _plan(plans: Mapping[str, Plan] | None, group: str) -> Plan | None:
+    if plans is None:
+        return None
+    if group not in plans:
+        raise EvidenceError(f"no plan for {group}, though other groups have one")
+    return plans[group]
 
 
 def _check_weights(evidence: Mapping[str, Evidence], weights: Mapping[str, float]) -> None:

@@ -74,6 +74,11 @@ def collect(differences: Sequence[float], clusters: Sequence[str] | None = None)
         index = [places.setdefault(name, len(places)) for name in clusters]
         totals = np.bincount(index, weights=values).astype(np.float64)
         sizes = np.bincount(index).astype(np.float64)
+    return merge(totals, sizes)
+
+
+def merge(totals: Floats, sizes: Floats) -> Sample:
+    """Merge clusters that look the same."""
     # Adding up in another order may change the last bits of a total, which must not split equal clusters.
     pairs, counts = np.unique(np.column_stack([np.round(totals, 12), sizes]), axis=0, return_counts=True)
     return Sample(pairs[:, 0] + 0.0, pairs[:, 1], counts.astype(np.float64))

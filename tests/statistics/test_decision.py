@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sparsetol.errors import SparsetolError
-from pytest_sparsetol.statistics import decide
+from pytest_sparsetol.statistics import Plan, decide
 
 NAN = float("nan")
 
@@ -18,21 +18,39 @@ def test_no_loss_in_59_items_passes_at_five_points() -> None:
     assert decide([0.0] * 58, 0.05).verdict == "INCONCLUSIVE"
 
 
+def one_look(values: list[float]) -> Plan:
+    return Plan(len(values), early_fail=False)
+
+
 def test_a_clear_loss_fails() -> None:
-    decision = decide([1.0] * 8 + [0.0] * 52, 0.05)
+    values = [1.0] * 8 + [0.0] * 52
+    decision = decide(values, 0.05, plan=one_look(values))
     assert decision.verdict == "FAIL"
     assert decision.lower > 0
     assert decision.reason == "13.3 points are lost, allowed are 5.0"
 
 
 def test_a_loss_that_chance_explains_is_not_a_fail() -> None:
-    decision = decide([1.0] * 3 + [0.0] * 37, 0.05)
+    decision = decide(([0.0] * 12 + [1.0]) * 3, 0.05)
     assert decision.mean > 0.05
     assert decision.verdict == "INCONCLUSIVE"
 
 
+def test_a_certain_loss_below_the_threshold_is_not_a_fail() -> None:
+    decision = decide(([0.0] * 24 + [1.0]) * 16, 0.05)
+    assert 0 < decision.lower < decision.mean < 0.05 < decision.upper
+    assert decision.verdict == "INCONCLUSIVE"
+
+
+def test_a_mean_at_the_threshold_is_no_fail_whatever_its_last_digit() -> None:
+    values = ([0.0] * 10 + [0.1, 0.2, 0.3]) * 40
+    threshold = sum(sorted(values)) / len(values)
+    for nudge in (0.0, -1e-16, 1e-16):
+        assert decide(values, threshold + nudge, plan=one_look(values)).verdict == "INCONCLUSIVE"
+
+
 def test_gains_do_not_hide_behind_losses() -> None:
-    assert decide([1.0] * 10 + [-1.0] * 10 + [0.0] * 80, 0.05).verdict == "INCONCLUSIVE"
+    assert decide([1.0, *[0.0] * 4, -1.0, *[0.0] * 4] * 10, 0.05).verdict == "INCONCLUSIVE"
     assert decide([-0.2] * 40, 0.05).verdict == "PASS"
 
 
@@ -42,7 +60,7 @@ def test_gains_do_not_hide_behind_losses() -> None:
 )
 @settings(deadline=None, max_examples=80)
 def test_verdict_follows_from_the_numbers_shown(values: list[float], threshold: float) -> None:
-    decision = decide(values, threshold)
+    decision = decide(values, threshold, plan=one_look(values))
     passes = decision.upper <= threshold
     fails = decision.mean > threshold and decision.lower > 0
     assert decision.verdict == ("PASS" if passes else "FAIL" if fails else "INCONCLUSIVE")
@@ -52,7 +70,7 @@ def test_verdict_follows_from_the_numbers_shown(values: list[float], threshold: 
 
 @pytest.mark.parametrize("values", [[0.0] * 50, [1.0] + [0.0] * 70, [1.0] * 3 + [0.0] * 37, [0.2, 0.0, 0.0] * 9])
 def test_as_many_items_as_it_says_decide(values: list[float]) -> None:
-    decision = decide(values, 0.05)
+    decision = decide(values, 0.05, plan=one_look(values))
     found = re.search(r"about (\d+) more items", decision.reason)
     assert found is not None
     times = 1 + int(found[1]) / len(values)
@@ -60,11 +78,17 @@ def test_as_many_items_as_it_says_decide(values: list[float]) -> None:
     # Rounding whole counts of each value up moves the mean a little; twice the extra items must do.
     for factor, decides in ((1 + 2 * (times - 1), True), (1 + 0.5 * (times - 1), False)):
         repeated = [value for value, part in share.items() for _ in range(round(part * len(values) * factor))]
-        assert (decide(repeated, 0.05).verdict != "INCONCLUSIVE") == decides
+        assert (decide(repeated, 0.05, plan=one_look(repeated)).verdict != "INCONCLUSIVE") == decides
 
 
 def test_a_mean_at_the_threshold_has_no_number_of_items() -> None:
     assert "too close" in decide([0.05] * 10, 0.05).reason
+
+
+@pytest.mark.parametrize("values", [[0.0] * 59, [0.0] * 400, [0.1] * 30, [0.0, 1.0] * 30])
+def test_the_more_confidence_the_fewer_verdicts(values: list[float]) -> None:
+    open_at = [decide(values, 0.05, confidence).verdict == "INCONCLUSIVE" for confidence in (0.5, 0.9, 0.99, 1 - 1e-9)]
+    assert open_at == sorted(open_at)
 
 
 def test_clusters_are_the_units() -> None:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from pytest_sparsetol.result import Evidence
-from pytest_sparsetol.statistics import EvidenceError, decide, decide_mix
+from pytest_sparsetol.statistics import EvidenceError, Plan, decide, decide_mix
+from pytest_sparsetol.statistics.betting import Bets
 from pytest_sparsetol.statistics.limits import upper_limit
-from pytest_sparsetol.statistics.melding import belief, meld
+from pytest_sparsetol.statistics.melding import belief, belief_of_bets, meld
 from pytest_sparsetol.statistics.sample import collect
 
 
@@ -22,7 +23,8 @@ def drawn(seed: int, items: int) -> list[float]:
 
 def test_one_group_is_that_cell() -> None:
     values = drawn(1, 80)
-    mixed, alone = decide_mix({"a": evidence(values)}, {"a": 1.0}, 0.1, 0.95), decide(values, 0.1)
+    plan = Plan(80, early_fail=False)
+    mixed, alone = decide_mix({"a": evidence(values)}, {"a": 1.0}, 0.1, 0.95), decide(values, 0.1, plan=plan)
     assert (mixed.verdict, mixed.mean, mixed.lower, mixed.upper) == (
         alone.verdict,
         alone.mean,
@@ -84,6 +86,48 @@ def test_clusters_count_in_the_mix() -> None:
 def test_a_group_that_is_all_lost_still_counts() -> None:
     mixed = decide_mix({"a": evidence([0.0] * 100), "b": evidence([1.0] * 3)}, {"a": 0.5, "b": 0.5}, 0.05, 0.95)
     assert mixed.upper == pytest.approx(0.5 + decide([0.0] * 100, 0.05).upper / 2, abs=1e-4)
+
+
+def test_melding_of_one_early_stop_is_its_limit() -> None:
+    bets = Bets()
+    bets.add(np.array([1.0, 0.0, 1.0, -0.5, 1.0]), np.ones(5))
+    assert meld([(belief_of_bets(bets, 0.1), 1.0)], 0.05) == pytest.approx(bets.upper_limit(0.005), abs=1e-3)
+    lost = Bets()
+    lost.add(np.ones(3), np.ones(3))
+    assert meld([(belief_of_bets(lost, 0.1), 1.0)], 0.05) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_group_that_stopped_early_enters_with_limits_that_allow_for_it() -> None:
+    safe, stopped = evidence([0.0] * 200), evidence([1.0, 0.0] * 8)
+    groups, weights = {"safe": safe, "stopped": stopped}, {"safe": 0.96, "stopped": 0.04}
+    fixed = decide_mix(groups, weights, 0.06, 0.95)
+    sequential = decide_mix(groups, weights, 0.06, 0.95, plans={"safe": Plan(200), "stopped": Plan(200)})
+    assert sequential.mean == fixed.mean == pytest.approx(0.02)
+    assert fixed.upper < sequential.upper < 0.96 * decide([0.0] * 200, 0.05).upper + 0.04 + 0.002
+    assert sequential.lower < fixed.lower
+    assert sequential.verdict == "PASS"
+
+
+def test_groups_that_ran_to_the_end_of_their_plan_pay_a_tenth_of_alpha() -> None:
+    groups, weights = {"a": evidence(drawn(1, 80)), "b": evidence(drawn(2, 60))}, {"a": 0.5, "b": 0.5}
+    plain = decide_mix(groups, weights, 0.1, 0.95)
+    late = decide_mix(groups, weights, 0.1, 0.95, plans={"a": Plan(80), "b": Plan(60)})
+    without = decide_mix(
+        groups, weights, 0.1, 0.95, plans={"a": Plan(80, early_fail=False), "b": Plan(60, early_fail=False)}
+    )
+    assert without.upper == pytest.approx(plain.upper)
+    assert plain.upper < late.upper < plain.upper + 0.01
+
+
+def test_a_group_that_passed_at_an_early_look_pays_with_its_share() -> None:
+    groups, weights = {"a": evidence([0.0] * 100), "b": evidence([0.0] * 100)}, {"a": 0.5, "b": 0.5}
+    once = Plan(100, early_fail=False)
+    looks = Plan(200, (100, 200), early_fail=False)
+    at_end = decide_mix(groups, weights, 0.1, 0.95, plans={"a": once, "b": once})
+    at_look = decide_mix(groups, weights, 0.1, 0.95, plans={"a": looks, "b": looks})
+    assert at_look.upper > at_end.upper + 0.01
+    with pytest.raises(EvidenceError, match="no plan for b"):
+        decide_mix(groups, weights, 0.1, 0.95, plans={"a": once})
 
 
 def test_says_what_would_decide() -> None:

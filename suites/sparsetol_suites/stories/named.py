@@ -7,13 +7,13 @@ import re
 from sparsetol_suites.stories.style import Style
 from sparsetol_suites.words import NAMES, PLACES
 
-_WORD = re.compile(r"[^\W\d_]+|\S")
+_WORD = re.compile(r"[^\W\d_]+|\n|\S")
 _DECORATION = re.compile(r"[*_`\"“”]+")
 _PROPER = frozenset(NAMES + PLACES)
 
 
 def items_named(text: str, style: Style) -> set[str]:
-    """Items in lower case: unbroken runs of item words that end in a thing and have a word of another list before it.
+    """Items in lower case: a thing with all words of items that stand unbroken before it.
 
     A thing alone refers back to an item and is none.
     """
@@ -21,13 +21,12 @@ def items_named(text: str, style: Style) -> set[str]:
     known = frozenset(word for words in style.items for word in words)
     found: set[str] = set()
     run: list[str] = []
-    for word in [*_tokens(text.lower()), ""]:
-        if word in known:
-            run.append(word)
-            continue
-        if len(run) > 1 and run[-1] in things:
-            found.add(" ".join(run))
-        run = []
+    for word in _tokens(text.lower()):
+        run = [*run, word] if word in known else []
+        if word in things:
+            if len(run) > 1:
+                found.add(" ".join(run))
+            run = []
     return found
 
 

@@ -20,7 +20,7 @@ from sparsetol_suites.tasks.layout import lay_out
 
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight")
 
-_LIST_MARK = re.compile(r"^\s*\d+[.)]\s+(?=\D*\d)", flags=re.MULTILINE)
+_LIST_MARK = re.compile(r"^[ \t-]*\d+[.)][ \t]+(?=[^\d\n]*\d)", flags=re.MULTILINE)
 _COUNT = re.compile(r"\b\d+\s+(?:of\s+the\s+)?chapters?\b(?!\s*\d)", flags=re.IGNORECASE)
 _RANGE = re.compile(r"(\d+)\s*(?:-|\u2013|\u2014|\bto\b|\bthrough\b)\s*(\d+)", flags=re.IGNORECASE)
 _LONGEST_RANGE = 64

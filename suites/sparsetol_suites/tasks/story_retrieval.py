@@ -11,28 +11,31 @@ from sparsetol_suites.depth import places
 from sparsetol_suites.errors import SuiteError
 from sparsetol_suites.fit import fit
 from sparsetol_suites.item import MISSING, Draft, Item, Score, TokenCounter
-from sparsetol_suites.scoring import find_answer, words
+from sparsetol_suites.scoring import find_answer, lines, numbered, words
 from sparsetol_suites.stories.named import items_named, proper_named
 from sparsetol_suites.stories.story import Story, parts
-from sparsetol_suites.stories.style import Chapter, Kind
+from sparsetol_suites.stories.style import Chapter, Kind, with_article
 from sparsetol_suites.stories.styles import STYLES, StyleName
 from sparsetol_suites.task import Draw, Level, Task
 from sparsetol_suites.tasks.layout import lay_out
 
-_KINDS: tuple[Kind, ...] = ("place", "person", "item")
+_LEADS: dict[Kind, str] = {"place": "I came to", "person": "I met", "item": "I bought"}
 
-_NUMBERED = re.compile(r"(\d+)\s*[.):]\s*(.*)")
-_CHAPTER = re.compile(r"(?:in\s+)?chapter\s+(\d+)\s*[:.,)\u2013\u2014-]*\s*", flags=re.IGNORECASE)
-_INLINE = re.compile(r"(?<=\S)[ \t,;]+(?=\d+[.)]\s+[*_]*chapter\s)", flags=re.IGNORECASE)
+_CHAPTER = re.compile(r"[\s*_]*(?:in\s+)?chapter\s+(\d{1,6})\b[\s*_:.,)\u2013\u2014-]*", flags=re.IGNORECASE)
+_COLON = re.compile(r"(chapter\s+\d+)[\s*_]*[.:)\]]+", flags=re.IGNORECASE)
+_ANSWER = re.compile(r"\banswers?\s*:", flags=re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoryRetrieval(Task):
-    """A journal; for some of its chapters, given by number, the place, the person met or the item bought is asked.
+    """A journal, and lines to be completed about what happened in some of its chapters, given by number.
+
+    A line asks for the place, the person met or the item bought.
 
     Source: Story Retrieval of The Sparse Frontier, arXiv 2504.17768: 16 chapters.
 
-    Departures: narratives of our own; no explanation before the answers; the chapter's number is restated before each.
+    Departures: narratives of our own; no explanation before the answers; lines to be completed in place of questions,
+    since small models copy these.
 
     Attributes:
         queries: chapters asked for, all different.
@@ -58,19 +61,19 @@ class StoryRetrieval(Task):
 
     @property
     def answer_tokens(self) -> int:
-        """Twice what the asked entries take."""
-        return self.queries * (24 if self.style == "long" else 16) + 16
+        """Twice what the lines take."""
+        return self.queries * (36 if self.style == "long" else 28) + 16
 
     @property
     def usual_tokens(self) -> int:
-        """Number, chapter and answer of each entry."""
-        return self.queries * 6
+        """Number, chapter and words of each line."""
+        return self.queries * 8
 
     def draft(self, length: int, counter: TokenCounter, draw: Draw) -> Draft:
         """A story up to the length, the asked chapters spread over it."""
         style = STYLES[self.style]
         story = Story(style, Random(draw.rng.getrandbits(64)))
-        kinds = [draw.rng.choice(_KINDS) for _ in range(self.queries)]
+        kinds = [draw.rng.choice(list(_LEADS)) for _ in range(self.queries)]
         seed = draw.rng.getrandbits(64)
 
         def build(units: int) -> Draft:
@@ -83,20 +86,18 @@ class StoryRetrieval(Task):
                 context=text.text,
                 question=self._question(entries),
                 question_first=self.question_first,
-                answers=[f"Chapter {index + 1}: {_fact(story.chapter(index), kind)}" for index, kind in entries],
+                answers=[_line(index, kind, _fact(story.chapter(index), kind)) for index, kind in entries],
                 facts=[text.facts[index][kind] for index, kind in entries],
             )
 
         return fit(build, length, counter, least=self.queries * style.spare, most=style.capacity * style.spare)
 
     def _question(self, entries: list[tuple[int, Kind]]) -> str:
-        listed = "\n".join(
-            f"{number}. Chapter {index + 1}: which {kind}?" for number, (index, kind) in enumerate(entries, start=1)
-        )
+        listed = "\n".join(f"{number}. {_line(*entry, '___')}" for number, entry in enumerate(entries, start=1))
         wrapped = " inside <answer></answer>" if self.tagged else ""
         return (
             f"What does my journal say in these chapters?\n{listed}\n"
-            f"Reply with one numbered line for each{wrapped}, written as 1. Chapter number: answer."
+            f"Reply with these numbered lines, completed{wrapped}."
         )
 
     def perfect_reply(self, item: Item) -> str:
@@ -110,14 +111,11 @@ class StoryRetrieval(Task):
         Entries are found by their number; those without numbers by the chapter that they restate; without both they
         count in their order. An entry that restates another chapter than its question's is wrong.
         """
-        text = find_answer(reply, tagged=self.tagged)
+        text = _answer(reply, tagged=self.tagged)
         if text is None:
             return MISSING
         style = STYLES[self.style]
-        asked: list[tuple[int, str]] = []
-        for answer in item.answers:
-            chapter, _, fact = answer.removeprefix("Chapter ").partition(": ")
-            asked.append((int(chapter), fact))
+        asked = [_asked(answer) for answer in item.answers]
         entries = _entries(text, [chapter for chapter, _ in asked])
         named = {number: items_named(entry, style) | proper_named(entry) for number, entry in entries.items()}
         right = sum(
@@ -130,37 +128,51 @@ class StoryRetrieval(Task):
 
 
 def _fact(chapter: Chapter, kind: Kind) -> str:
-    return {"place": chapter.place, "person": chapter.person, "item": chapter.item}[kind]
+    return {"place": chapter.place, "person": chapter.person, "item": with_article(chapter.item)}[kind]
+
+
+def _line(index: int, kind: Kind, fact: str) -> str:
+    return f"Chapter {index + 1}: {_LEADS[kind]} {fact}"
+
+
+def _asked(line: str) -> tuple[int, str]:
+    """Chapter and bare fact of a line with its answer."""
+    chapter, said = line.removeprefix("Chapter ").split(": ")
+    fact = re.sub(rf"^(?:{'|'.join(_LEADS.values())}) (?:an? )?", "", said)
+    return int(chapter), fact
+
+
+def _answer(reply: str, *, tagged: bool) -> str | None:
+    """As `find_answer`, but the whole reply where each entry has an `Answer:` of its own."""
+    found = find_answer(reply, tagged=tagged)
+    untagged = not tagged and "</answer>" not in reply.lower()
+    return reply.strip() if untagged and len(_ANSWER.findall(reply)) > 1 else found
 
 
 def _entries(text: str, chapters: list[int]) -> dict[int, str]:
     """What a reply says to each question, by the question's number; the first of a number counts."""
-    # Entries in one line are told apart only where each restates its chapter.
-    lines = [line.strip(" \t-*•_#>") for line in _INLINE.sub("\n", text).splitlines()]
-    lines = [line for line in lines if line]
-    found: dict[int, str] = {}
-    current: int | None = None
-    for line in lines:
-        numbered = _NUMBERED.match(line)
-        rest = (numbered[2] if numbered else line).lstrip("*_ ")
-        restated = _CHAPTER.match(rest)
-        if numbered:
-            current = int(numbered[1])
-            wrong = restated is not None and chapters[current - 1 : current] != [int(restated[1])]
-        elif restated:
-            chapter = int(restated[1])
-            current = chapters.index(chapter) + 1 if chapter in chapters else 0
-            wrong = False
-        elif current is not None:
-            # The answer may stand on the line below the restated question.
-            found[current] = f"{found[current]}\n{rest}"
-            continue
+    # `Chapter 2:` must not pass for a list's second mark.
+    text = _COLON.sub(r"\1,", text)
+    if not numbered(text):
+        listed = lines(text)
+        by_chapter: dict[int, str] = {}
+        for line in listed:
+            restated = _CHAPTER.match(line)
+            if restated and int(restated[1]) in chapters:
+                by_chapter.setdefault(chapters.index(int(restated[1])) + 1, line[restated.end() :])
+        return by_chapter or dict(enumerate((line for line in listed if not line.endswith(":")), start=1))
+    # An answer may stand on the lines below its restated question.
+    joined: list[str] = []
+    for line in text.splitlines():
+        if joined and not numbered(line) and numbered(joined[-1]):
+            joined[-1] += f" {line.strip()}"
         else:
-            continue
-        if current in found:
-            current = -1
-        body = rest[restated.end() :] if restated else rest
-        found.setdefault(current, "" if wrong else body.rstrip(".,;* "))
-    if found:
-        return found
-    return dict(enumerate((line for line in lines if not line.endswith(":")), start=1))
+            joined.append(line)
+    found: dict[int, str] = {}
+    for number, entry in numbered("\n".join(joined)).items():
+        restated = _CHAPTER.match(entry)
+        if restated and chapters[number - 1 : number] != [int(restated[1])]:
+            found[number] = ""
+        else:
+            found[number] = entry[restated.end() :] if restated else entry
+    return found

@@ -46,6 +46,6 @@ def _tell(chapter: Chapter, sold: str | None, rng: Random) -> Telling:
     return Telling(tuple(sentences), remarks[1:], len(sentences))
 
 
-SPARE = 6
+SPARE = 5
 
 SHORT = Style(items=(ADJECTIVES, THINGS), tell=_tell, spare=SPARE, sales=0.0, usual=12)

@@ -98,7 +98,7 @@ NOISES = (
     "a baker was shouting at his oven",
     "the pump squeaked without a pause",
     "a child was counting steps aloud",
-    "a wheel was being mended with much swearing",
+    "a wheel was being repaired with much swearing",
     "nobody seemed to be in a hurry",
 )
 

@@ -22,7 +22,7 @@ _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 
 _LIST_MARK = re.compile(r"^[ \t-]*\d+[.)][ \t]+(?=[^\d\n]*\d)", flags=re.MULTILINE)
 _COUNT = re.compile(r"\b\d+\s+(?:of\s+the\s+)?chapters?\b(?!\s*\d)", flags=re.IGNORECASE)
-_RANGE = re.compile(r"(\d+)\s*(?:-|\u2013|\u2014|\bto\b|\bthrough\b)\s*(\d+)", flags=re.IGNORECASE)
+_RANGE = re.compile(r"\b(\d{1,7})[ \t]*(?:-|\u2013|\u2014|\bto\b|\bthrough\b)[ \t]*(\d{1,7})\b", flags=re.IGNORECASE)
 _LONGEST_RANGE = 64
 
 

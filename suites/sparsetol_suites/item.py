@@ -36,6 +36,7 @@ class Draft:
         answers: the reference; what the entries mean is the task's own (alternatives, or a list to be named).
         facts: what the answer needs, in order of hops, else in order of `answers`.
         cluster: name of the document that the question shares with others; empty where it stands alone.
+        scorer: name of the scorer where a task's questions have different ones.
 
     """
 
@@ -43,6 +44,7 @@ class Draft:
     answers: tuple[str, ...]
     facts: tuple[Fact, ...]
     cluster: str = ""
+    scorer: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Item:
         answers: see `Draft`.
         facts: see `Draft`.
         cluster: items of one cluster share a document and are not independent.
+        scorer: see `Draft`.
 
     """
 
@@ -63,6 +66,7 @@ class Item:
     answers: tuple[str, ...]
     facts: tuple[Fact, ...]
     cluster: str
+    scorer: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ ENTRY_POINTS = "sparsetol.tasks"
 
 TASKS: dict[str, str] = {
     "multi_hop": "sparsetol_suites.tasks.multi_hop:MultiHop",
+    "own": "sparsetol_suites.tasks.own:OwnTraffic",
     "qa": "sparsetol_suites.tasks.qa:QuestionAnswering",
     "qa_choice": "sparsetol_suites.tasks.qa_choice:QuestionChoice",
     "ruler_cwe": "sparsetol_suites.tasks.ruler_cwe:RulerCwe",

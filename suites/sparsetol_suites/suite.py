@@ -109,14 +109,17 @@ class SuiteTask:
         return digest.hexdigest()
 
     def generate(self, length: int, counter: TokenCounter, seed: int, index: int) -> Item:
-        """The item of that seed and index, 95 to 100 % of `length` tokens long; raises `LengthError`."""
+        """The item of that seed and index; raises `LengthError`.
+
+        It is 95 to 100 % of `length` tokens long; prompts of a team's own without filler may be shorter.
+        """
         rng = Random(f"{self.suite}/{self.name}/{length}/{seed}/{index}")
         try:
             draft = self.task.draft(length, counter, Draw(rng, seed, index))
         except LengthError as error:
             raise LengthError(f"task {self.name!r} at {show_length(length)}: {error}") from None
         item_id = f"{self.name}/{seed}/{index}"
-        return Item(item_id, draft.message, draft.answers, draft.facts, draft.cluster or item_id)
+        return Item(item_id, draft.message, draft.answers, draft.facts, draft.cluster or item_id, draft.scorer)
 
     def score(self, item: Item, reply: str) -> Score:
         """What a reply is worth."""

@@ -47,6 +47,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "empty text": (question(9, context="  "), ":3: context: is empty"),
     "empty list": (question(9, answers=[]), ":3: answers: is empty"),
     "empty answer": (question(9, answers=["x", ""]), ":3: answers[1]: is empty"),
+    "empty texts": (question(9, context=["", " "]), ":3: context: is empty"),
     "type of text": (question(9, question=5), ":3: question: the number 5 found where a text is needed"),
     "type of answers": (question(9, answers={"text": "x"}), ":3: answers: an object found where a list is needed"),
     "type of answer": (question(9, answers=[True]), ":3: answers[0]: true or false found where a text is needed"),
@@ -98,6 +99,7 @@ def test_records_share_documents(tmp_path: Path) -> None:
 def test_where_the_answer_stands() -> None:
     document = Document.of("", "red and blue and red")
     assert Question("", document, "", ("green", "blue", "red")).places() == ((8, 12),)
+    assert Question("", document, "", ("green", "BLUE")).places() == ((8, 12),)
     assert Question("", document, "", ("green",)).places() == ((0, len(document.text)),)
     assert Question("", document, "", ("A",), options=("x", "y")).places() == ((0, len(document.text)),)
 
@@ -110,7 +112,7 @@ def test_words_of_texts_without_spaces() -> None:
 
 
 def test_renamed_fields(tmp_path: Path) -> None:
-    record = {"key": 5, "doc": {"body": ["one two.", "three."]}, "query": "q?", "gold": "two", "more": ["2", "two"]}
+    record = {"key": 5, "doc": {"body": ["one two.", "", "three."]}, "query": "q?", "gold": "two", "more": ["2", "two"]}
     path = write(tmp_path / "r.jsonl", [record])
     (found,) = load(path, id="key", context="doc.body", question="query", answers=["gold", "more"])
     assert (found.id, found.document.text, found.answers) == ("5", "one two. three.", ("two", "2"))

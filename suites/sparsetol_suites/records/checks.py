@@ -51,10 +51,12 @@ def as_text(row: Row, path: str, value: object) -> str:
 
 
 def joined(row: Row, path: str, value: object) -> str:
-    """As `as_text`; the texts of a list are joined by spaces."""
+    """As `as_text`; of a list, those texts that are not empty are joined by spaces."""
     if isinstance(value, str) or not isinstance(value, Sequence):
         return as_text(row, path, value)
-    return " ".join(as_text(row, f"{path}[{place}]", entry) for place, entry in enumerate(entries(row, path, value)))
+    # Sentences of published data sets are empty now and then.
+    parts = [as_text(row, f"{path}[{place}]", entry) for place, entry in enumerate(value) if entry not in ("", " ")]
+    return as_text(row, path, " ".join(parts))
 
 
 def optional_text(row: Row, path: str) -> str:

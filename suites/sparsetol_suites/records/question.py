@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sparsetol_suites.records.document import Document
+from sparsetol_suites.records.places import find_first
 
 LETTERS = "ABCD"
 """Letters of choices, in order; four choices are the most that there can be."""
@@ -35,17 +36,14 @@ class Question:
     stem: str = ""
 
     def places(self) -> tuple[tuple[int, int], ...]:
-        """The evidence where it is known, else where the first of the answers that occurs in the document begins.
+        """The evidence where it is known, else the first place of the first answer that occurs in the document.
 
-        The whole document where none of them occurs word for word, or where they are letters.
+        The whole document where none of them occurs, or where they are letters.
         """
         if self.evidence:
             return self.evidence
-        for answer in () if self.options else self.answers:
-            start = self.document.text.find(answer)
-            if start >= 0:
-                return ((start, start + len(answer)),)
-        return ((0, len(self.document.text)),)
+        found = None if self.options else find_first(self.answers, self.document.text)
+        return (found or (0, len(self.document.text)),)
 
 
 def lettered(options: tuple[str, ...]) -> str:

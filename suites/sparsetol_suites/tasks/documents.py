@@ -156,7 +156,7 @@ class DocumentTask(Task):
                 cluster="" if self.data is None else question.document.cluster,
             )
 
-        return fitted(build, length, counter, record=question.id, words=len(question.document.ends))
+        return fitted(build, length, counter, most=shelf.most, record=question.id, words=len(question.document.ends))
 
     def quoted(self, item: Item) -> str:
         """The sentences of the prompt that hold the item's facts, each once, or as much of them as one line holds."""
@@ -169,11 +169,12 @@ class DocumentTask(Task):
         return " ".join(found)
 
     def _drawn(self, draw: Draw) -> tuple[Question, Iterable[Document]]:
+        others: Iterable[Document]
         if self.data is None:
             question, others = self.invent(Random(draw.rng.getrandbits(64)))
         else:
             question = self._orders.at(draw.seed, draw.index)
             own = [document for document in self._documents if document is not question.document]
             draw.rng.shuffle(own)
-            others = iter(own)
+            others = tuple(own)
         return question, (others if self.filler is None else turned(self._passages, draw.rng))

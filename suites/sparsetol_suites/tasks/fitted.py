@@ -9,13 +9,16 @@ from sparsetol_suites.fit import fit
 from sparsetol_suites.item import Draft, TokenCounter
 
 
-def fitted(build: Callable[[int], Draft], length: int, counter: TokenCounter, *, record: str, words: int) -> Draft:
+def fitted(
+    build: Callable[[int], Draft], length: int, counter: TokenCounter, *, most: int | None, record: str, words: int
+) -> Draft:
     """As `fit`, from no words of filler on.
 
     Args:
         build: makes a draft with so many words of filler.
         length: tokens of the whole prompt.
         counter: of the model under test.
+        most: words of filler that there are, None where they do not end.
         record: id of what is asked; empty for invented questions.
         words: of what is asked about.
 
@@ -29,6 +32,6 @@ def fitted(build: Callable[[int], Draft], length: int, counter: TokenCounter, *,
         advice = f"; with document_words under {words} such records are left out" if record else ""
         raise LengthError(f"{of}the prompt has {alone} tokens without any filler, more than {length}{advice}")
     try:
-        return fit(build, length, counter, least=0)
+        return fit(build, length, counter, least=0, most=most)
     except LengthError as error:
         raise LengthError(f"{of}{error}; add records, or name a longer text as filler") from None

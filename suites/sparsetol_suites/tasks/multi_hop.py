@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from sparsetol_suites.errors import SuiteError
-from sparsetol_suites.item import MISSING, Draft, Item, Score, TokenCounter
-from sparsetol_suites.located_yaml import nearest
+from sparsetol_suites.item import Draft, Item, Score, TokenCounter
 from sparsetol_suites.records.answers import guessed, median_tokens
 from sparsetol_suites.records.chains import Chain, chains
 from sparsetol_suites.records.document import Document
@@ -18,11 +16,11 @@ from sparsetol_suites.records.fields import read_fields
 from sparsetol_suites.records.order import Orders
 from sparsetol_suites.records.plain_text import passages, turned
 from sparsetol_suites.records.source import digest_of, files_of, rows_of
-from sparsetol_suites.scoring import SCORERS
+from sparsetol_suites.scorers import scorer_named
 from sparsetol_suites.task import Draw, Level, Task
 from sparsetol_suites.tasks.fitted import fitted
 from sparsetol_suites.tasks.layout import lay_out
-from sparsetol_suites.tasks.reply import short_answer
+from sparsetol_suites.tasks.reply import score_reply
 from sparsetol_suites.tasks.shelf import Shelf
 
 
@@ -45,7 +43,7 @@ class MultiHop(Task):
         filler: plain-text file whose passages come after the record's own paragraphs, in place of other records'.
         document_words: records whose needed paragraphs have more words together are not asked about, so that they fit
             into the shortest prompts. None asks about all.
-        scorer: name of the scorer of `sparsetol_suites.scoring`.
+        scorer: name of a scorer, shipped or of the entry point group `sparsetol.scorers`.
         reason: replies say what they found before they answer.
         budget: most new tokens of a reply; None for about twice what a good one takes.
 
@@ -64,8 +62,7 @@ class MultiHop(Task):
     budget: int | None = None
 
     def __post_init__(self) -> None:
-        if self.scorer not in SCORERS:
-            raise SuiteError(f"scorer: no scorer {self.scorer!r}; {nearest(self.scorer, SCORERS)}")
+        scorer_named(self.scorer)
         if self.budget is not None and self.budget < 1:
             raise SuiteError(f"budget: {self.budget} is not at least 1 token")
         if not self._asked:
@@ -153,17 +150,17 @@ class MultiHop(Task):
                 cluster=record.cluster,
             )
 
-        return fitted(build, length, counter, record=record.id, words=record.words)
+        return fitted(build, length, counter, most=shelf.most, record=record.id, words=record.words)
 
-    def _others(self, record: Chain, draw: Draw) -> Iterator[Document]:
+    def _others(self, record: Chain, draw: Draw) -> tuple[Document, ...]:
         own = list(record.others)
         draw.rng.shuffle(own)
         if self.filler is not None:
-            return iter((*own, *turned(self._passages, draw.rng)))
+            return (*own, *turned(self._passages, draw.rng))
         known = {document.text for document in (*record.needed, *record.others)}
         rest = [document for document in self._paragraphs if document.text not in known]
         draw.rng.shuffle(rest)
-        return iter((*own, *rest))
+        return (*own, *rest)
 
     def _ask(self, question: str) -> str:
         wrapped = " inside <answer></answer>" if self.tagged else ""
@@ -175,7 +172,4 @@ class MultiHop(Task):
 
     def score(self, item: Item, reply: str) -> Score:
         """What the scorer says of the answer: one line of it, where it is not tagged."""
-        text = short_answer(reply, tagged=self.tagged, reason=self.reason)
-        if text is None:
-            return MISSING
-        return SCORERS[self.scorer](item.answers, text)
+        return score_reply(self.scorer, item.answers, reply, tagged=self.tagged, reason=self.reason)

@@ -6,15 +6,13 @@ import re
 from dataclasses import dataclass
 from random import Random
 
-from sparsetol_suites.errors import SuiteError
 from sparsetol_suites.invented.questions import Invented, phrase
 from sparsetol_suites.item import MISSING, Item, Score
-from sparsetol_suites.located_yaml import nearest
 from sparsetol_suites.records.answers import guessed, median_tokens
 from sparsetol_suites.records.question import Question
-from sparsetol_suites.scoring import SCORERS
+from sparsetol_suites.scorers import scorer_named
 from sparsetol_suites.tasks.documents import DocumentTask
-from sparsetol_suites.tasks.reply import short_answer
+from sparsetol_suites.tasks.reply import score_reply, short_answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,15 +28,14 @@ class QuestionAnswering(DocumentTask):
     sentence of which only what follows its last `is` is compared.
 
     Attributes:
-        scorer: name of the scorer of `sparsetol_suites.scoring`.
+        scorer: name of a scorer, shipped or of the entry point group `sparsetol.scorers`.
 
     """
 
     scorer: str = "f1"
 
     def __post_init__(self) -> None:
-        if self.scorer not in SCORERS:
-            raise SuiteError(f"scorer: no scorer {self.scorer!r}; {nearest(self.scorer, SCORERS)}")
+        scorer_named(self.scorer)
         super().__post_init__()
 
     @property
@@ -82,9 +79,11 @@ class QuestionAnswering(DocumentTask):
 
     def score(self, item: Item, reply: str) -> Score:
         """What the scorer says of the answer: one line of it, where it is not tagged."""
-        text = short_answer(reply, tagged=self.tagged, reason=self.reason)
-        if text is None:
-            return MISSING
         if self.data is None and self.style == "short":
-            text = re.split(r"\bis\b", text.split(". ")[0])[-1]
-        return SCORERS[self.scorer](item.answers, text)
+            answer = short_answer(reply, tagged=self.tagged, reason=self.reason)
+            if answer is None:
+                return MISSING
+            # Only the value of the first sentence: what is restated before it earns nothing.
+            value = re.split(r"\bis\b", answer.split(". ")[0])[-1]
+            return scorer_named(self.scorer)(item.answers, value)
+        return score_reply(self.scorer, item.answers, reply, tagged=self.tagged, reason=self.reason)

@@ -37,11 +37,15 @@ class Shelf:
         seed: the same places and order however many words are tried.
         mixed: whether the others that are shown change places.
 
+    Attributes:
+        most: words of all others, None where they may be without end.
+
     """
 
     def __init__(
         self, needed: Sequence[Document], others: Iterable[Document], *, index: int, seed: int, mixed: bool = False
     ) -> None:
+        self.most = sum(len(document.ends) for document in others) if isinstance(others, Sequence) else None
         self._needed = needed
         self._source = iter(others)
         self._others: list[Document] = []

@@ -439,7 +439,7 @@ def markdown(study: dict[str, Any]) -> str:
         "",
         "Kinds of scores: `binary`; `F1-like` (changes of 0.1 to 1.0, equally often); `zero-inflated` (changes of "
         "0.05, 0.25 and 1.0, 60, 25 and 15 % of them); `clustered` (binary, documents of 4 items that fare alike with "
-        "chance 0.7). Discordance is the share of items whose score changes; its least value lets every change be a loss.",
+        "chance 0.7). Discordance is the share of items whose score changes; at its least every change is a loss.",
         "",
         "## False PASS: the true loss equals the threshold",
         "",

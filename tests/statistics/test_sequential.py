@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from pytest_sparsetol.statistics import Decision, EvidenceError, Plan, Sequential, decide
 from pytest_sparsetol.statistics.betting import PRIOR, STAKES, Bets
+from pytest_sparsetol.statistics.limits import lower_limit
+from pytest_sparsetol.statistics.sample import collect
 
 
 def fed(values: list[float], clusters: list[str] | None, sizes: list[int], plan: Plan) -> Decision:
@@ -56,6 +58,20 @@ def test_stops_at_the_item_that_makes_it_certain_and_not_before() -> None:
     assert decide(values[: decision.items - 1], 0.1, plan=plan).verdict == "INCONCLUSIVE"
 
 
+def test_early_fail_needs_ten_times_the_wealth_against_no_loss() -> None:
+    def wealth(items: int, mean: float) -> float:
+        bets = Bets()
+        bets.add(np.ones(items), np.ones(items))
+        return float(np.exp(bets.log_wealth(np.array([mean]))[0]))
+
+    used = decide([1.0] * 30, 0.02).items
+    assert wealth(used, 0.02) >= 20
+    assert wealth(used, 0.0) >= 200
+    # One item earlier the threshold was exceeded for certain, but not yet the tenth of alpha spent that is early's.
+    assert wealth(used - 1, 0.02) >= 20
+    assert wealth(used - 1, 0.0) < 200
+
+
 def test_the_wealth_is_the_average_over_stakes() -> None:
     values = [1.0, 0.0, -1.0, 0.3]
     bets = Bets()
@@ -99,6 +115,14 @@ def test_limits_of_a_run_that_was_cut_off_are_wider() -> None:
     assert "50 of 100 planned items ran" in cut.reason
     whole = decide(values, 0.05)
     assert cut.lower < whole.lower < whole.upper < cut.upper
+
+
+def test_the_last_look_leaves_early_fail_its_part_of_the_lower_limit() -> None:
+    values = ([0.0] * 12 + [1.0]) * 8
+    both, late = decide(values, 0.05), decide(values, 0.05, plan=Plan(len(values), early_fail=False))
+    assert both.lower == pytest.approx(lower_limit(collect(values), 0.9 * (1 - 0.95)))
+    assert late.lower == pytest.approx(lower_limit(collect(values), 1 - 0.95))
+    assert both.upper == late.upper
 
 
 def test_limits_at_a_stop_mirror_each_other() -> None:

@@ -102,11 +102,17 @@ class RulerNiah(Task):
 
     def _question(self, keys: list[str]) -> str:
         wrapped = " inside <answer></answer>" if self.tagged else ""
+        # Lines with a gap: asked for keys alone, small models copy them.
         if len(keys) == 1:
-            return f"Which {self._what} has this key in the list? Reply with the completed line{wrapped}.\n{keys[0]}:"
-        # Lines to complete: asked for a list of keys, small models copy the list.
-        listed = "\n".join(f"{number}. {key}:" for number, key in enumerate(keys, start=1))
-        return f"Which {self._what}s have these keys in the list? Reply with the completed lines{wrapped}.\n{listed}"
+            return (
+                f"Which {self._what} has this key in the list?\n{keys[0]}: ___\n"
+                f"Reply with this line, completed{wrapped}."
+            )
+        listed = "\n".join(f"{number}. {key}: ___" for number, key in enumerate(keys, start=1))
+        return (
+            f"Which {self._what}s have these keys in the list?\n{listed}\n"
+            f"Reply with these numbered lines, completed{wrapped}."
+        )
 
     def perfect_reply(self, item: Item) -> str:
         """The reply that the prompt asks for, worth 1."""

@@ -6,7 +6,7 @@ import re
 
 
 def solve(message: str) -> list[str]:
-    pairs = dict(re.findall(r"^([^:\n.]+): (\S+)$", message, flags=re.MULTILINE))
-    asked = message.rsplit("Reply with the completed line", 1)[1].split("\n")[1:]
-    keys = [re.sub(r"^\d+\. ", "", line).removesuffix(":") for line in asked]
+    pairs = dict(re.findall(r"^([^:\n.]+): ([\w-]*[^\W_])$", message, flags=re.MULTILINE))
+    asked = message.split("\nReply with")[-2].split("in the list?\n")[-1]
+    keys = re.findall(r"^(?:\d+\. )?(.+): ___$", asked, flags=re.MULTILINE)
     return [f"{key}: {pairs[key]}" for key in keys]

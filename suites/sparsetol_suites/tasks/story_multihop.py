@@ -49,7 +49,7 @@ class StoryMultihop(Task):
     @property
     def usual_tokens(self) -> int:
         """The sentence that the prompt asks for, up to the answer's end."""
-        return 6 + 2 * len(STYLES[self.style].items)
+        return 4 + 2 * len(STYLES[self.style].items)
 
     def draft(self, length: int, counter: TokenCounter, draw: Draw) -> Draft:
         """A story up to the length, the given item in any chapter but the first."""

@@ -108,6 +108,16 @@ def test_a_group_that_stopped_early_enters_with_limits_that_allow_for_it() -> No
     assert sequential.verdict == "PASS"
 
 
+def test_one_group_that_stopped_early_has_a_tenth_of_alpha() -> None:
+    values = [1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0]
+    bets = Bets()
+    bets.add(np.array(values), np.ones(8))
+    for plan, share in ((Plan(200), 0.1), (Plan(200, early_fail=False), 1.0)):
+        mixed = decide_mix({"a": evidence(values)}, {"a": 1.0}, 0.05, 0.95, plans={"a": plan})
+        assert mixed.upper == pytest.approx(bets.upper_limit(0.05 * share), abs=1e-3)
+        assert mixed.lower == pytest.approx(bets.lower_limit(0.05 * share), abs=1e-3)
+
+
 def test_groups_that_ran_to_the_end_of_their_plan_pay_a_tenth_of_alpha() -> None:
     groups, weights = {"a": evidence(drawn(1, 80)), "b": evidence(drawn(2, 60))}, {"a": 0.5, "b": 0.5}
     plain = decide_mix(groups, weights, 0.1, 0.95)

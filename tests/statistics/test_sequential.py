@@ -164,6 +164,13 @@ def test_scattered_clusters_are_brought_together() -> None:
     together = [0.0, 0.5, 1.0, 0.0, 0.0, 0.25, 0.0, 0.0]
     assert decide(values, 0.05, clusters=list("abacbdce")) == decide(together, 0.05, clusters=list("aabbccde"))
 
+    many = [float(value) for value in np.random.default_rng(8).choice([0.0, 0.5, 1.0], 60, p=[0.8, 0.1, 0.1])]
+    names = [str(place % 20) for place in range(60)]
+    order = sorted(range(60), key=lambda place: (place % 20, place))
+    assert decide(many, 0.05, clusters=names, plan=Plan(90)) == decide(
+        [many[place] for place in order], 0.05, clusters=[names[place] for place in order], plan=Plan(90)
+    )
+
 
 def test_a_look_waits_for_the_end_of_a_cluster() -> None:
     names = [str(place // 3) for place in range(300)]

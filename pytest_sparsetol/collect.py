@@ -10,6 +10,7 @@ import pytest
 
 from pytest_sparsetol.cells import Cell, cells
 from pytest_sparsetol.contract import Contract
+from pytest_sparsetol.gaps import warn_of_gap
 from pytest_sparsetol.keys import SESSION_KEY
 from pytest_sparsetol.report.detail import describe_cell, describe_mix
 from pytest_sparsetol.report.junit import properties
@@ -31,6 +32,7 @@ class ContractFile(pytest.File):
             contract = self.config.stash[SESSION_KEY].contract(self.path)
         except ValueError as error:
             raise self.CollectError(_relative(str(error), self.path, self.config.rootpath)) from None
+        warn_of_gap(self, contract)
         for name in contract.spec.deployments:
             yield Deployment.from_parent(self, name=name, contract=contract)
 

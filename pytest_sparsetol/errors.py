@@ -25,3 +25,7 @@ class BaselineError(SparsetolError):
 
 class MethodError(SparsetolError, ValueError):
     """A sparse-attention method was given parameters that it cannot honour."""
+
+
+class CoverageWarning(UserWarning):
+    """A contract's mix leaves a corner of scope and dispersion empty: its results are no general claim."""

@@ -1,0 +1,1 @@
+"""Commands of `sparsetol`, one file each; `pytest_sparsetol.cli` names them."""

@@ -1,0 +1,76 @@
+"""`sparsetol lint`: whether contracts and suites are right, and what they cover."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pytest_sparsetol.contract import Contract
+
+_WIDTH = 120
+"""Of output that goes to a file."""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Files and the profile."""
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a contract, or a suite of your own")
+    parser.add_argument("--profile", metavar="NAME", help="lay this profile over each contract")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check each file and print its tables; 1 if one of them is wrong."""
+    from rich.console import Console
+    from sparsetol_suites.errors import SuiteError
+
+    output = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    # Errors name files and places: never broken into lines, never read as markup.
+    errors = Console(file=sys.stderr, soft_wrap=True, markup=False, highlight=False)
+    wrong = 0
+    for path in arguments.files:
+        try:
+            _lint(path, arguments.profile, output)
+        except (SuiteError, ValueError) as error:
+            wrong += 1
+            errors.print(str(error))
+    return 1 if wrong else 0
+
+
+def _lint(path: Path, profile: str | None, output: Console) -> None:
+    from sparsetol_suites.located_yaml import load
+    from sparsetol_suites.suite import load_suite
+
+    from pytest_sparsetol.contract import load_contract
+    from pytest_sparsetol.report.coverage import corner_table, task_table
+
+    data = load(path).data
+    contract: Contract | None = None
+    if "contract" not in data and "tasks" in data:
+        suite = load_suite(str(path.absolute()), path.parent)
+        title = f"suite {suite.name}, version {suite.version}"
+    else:
+        contract = load_contract(path, profile)
+        suite = contract.suite
+        title = f"suite {suite.name}, version {suite.version}, for {contract.model.name}"
+    mix = None if contract is None else contract.spec.mix
+    lengths = () if contract is None else contract.spec.lengths
+    output.print(f"{path}: well-formed; {title}", markup=False, highlight=False, soft_wrap=True)
+    output.print()
+    output.print(task_table(suite, mix))
+    output.print()
+    output.print(corner_table(suite, mix, lengths))
+    output.print()
+    if contract is not None:
+        _say_gap(contract, output)
+
+
+def _say_gap(contract: Contract, output: Console) -> None:
+    from pytest_sparsetol.gaps import gap_of
+
+    gap = gap_of(contract)
+    if gap is not None:
+        output.print(f"warning: {gap}", style="yellow", markup=False, highlight=False, soft_wrap=True)

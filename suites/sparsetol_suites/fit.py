@@ -12,6 +12,10 @@ LEAST = 0.95
 AIM = 0.985
 """Nearer to the upper limit than to the lower: estimates err less than that in nearly all cases."""
 
+PROBE = 1 / 8
+PROBE_TOKENS = 1000
+"""The first probe: a fraction of the length, but so many tokens more than no filler that it tells a unit's tokens."""
+
 TRIES = 40
 
 
@@ -25,8 +29,8 @@ def fit(
 ) -> Draft:
     """The draft of `build(units)` whose prompt has 95 to 100 % of `length` tokens.
 
-    The first guess falls short, the second is right in nearly all cases: counting 128k tokens takes most of a second,
-    so that long prompts must not be counted often.
+    The first probe tells the tokens of a unit at a fraction of the length, the second is right in nearly all cases:
+    counting 128k tokens takes most of a second, so that long prompts must not be counted often.
 
     Args:
         build: makes the same draft for the same number of units; tokens grow about evenly with units.
@@ -47,7 +51,10 @@ def fit(
     for _ in range(TRIES):
         if low.tokens >= LEAST * length:
             return draft
-        units = low.units + max(1, round((AIM * length - low.tokens) / _slope(first, low, high)))
+        goal = AIM * length
+        if low == first and high is None:
+            goal = min(goal, max(goal * PROBE, low.tokens + PROBE_TOKENS))
+        units = low.units + max(1, round((goal - low.tokens) / _slope(first, low, high)))
         if high is not None:
             units = min(units, high.units - 1)
         if most is not None:

@@ -130,3 +130,15 @@ def test_replies_with_words(reply: str, value: float | None) -> None:
 )
 def test_replies_with_capitals(reply: str, value: float | None) -> None:
     check_score(RulerVt().score(Item("x", "", ("ABCDE", "FGHIJ"), (), "x"), reply), value)
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        "The day is long. Let suit = train. It rains a little. Let spring = suit. Time passes",
+        "Let suit = train.\nLet spring = suit.",
+        "It rains a little. People come and go. Time passes slowly.",
+    ],
+)
+def test_repeating_the_context_is_no_answer(echo: str) -> None:
+    assert RulerVt(style="words").score(Item("x", "", ("train", "suit", "spring"), (), "x"), echo) == MISSING

@@ -138,7 +138,7 @@ class RulerCwe(Task):
     def score(self, item: Item, reply: str) -> Score:
         """Intersection over union of the words named and the common words."""
         text = find_answer(reply, tagged=self.tagged)
-        return overlap(item.answers, named(text or "", _known(self.style)))
+        return overlap(item.answers, named(text or "", lambda word: word.lower() in _known(self.style)))
 
 
 @functools.cache

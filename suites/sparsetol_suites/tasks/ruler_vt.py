@@ -15,18 +15,11 @@ from sparsetol_suites.item import Draft, Item, Score, TokenCounter
 from sparsetol_suites.scoring import find_answer, named, overlap
 from sparsetol_suites.task import Draw, Level, Task
 from sparsetol_suites.tasks.layout import lay_out
+from sparsetol_suites.tasks.noise import among_noise
 from sparsetol_suites.words import NOUNS
 
-_NOISE = (
-    "The day is long.",
-    "People come and go.",
-    "It rains a little.",
-    "Time passes slowly.",
-    "Nothing new happens.",
-)
-"""Repeated in turn. None of its words is a variable."""
-
 _LETTERS = 5
+_NOUNS = frozenset(NOUNS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,28 +104,18 @@ class RulerVt(Task):
             taken = set(asked)
             free = [slot for slot in range(slots) if slot not in taken]
             others = placing.sample(free, len(statements) - self._variables)
-            sentences = [""] * slots
-            for slot, statement in zip([*asked, *others], statements, strict=True):
-                sentences[slot] = statement
-            filled = 0
-            starts = []
-            position = 0
-            for slot, sentence in enumerate(sentences):
-                if not sentence:
-                    sentences[slot] = _NOISE[filled % len(_NOISE)]
-                    filled += 1
-                starts.append(position)
-                position += len(sentences[slot]) + 1
+            chosen = [*asked, *others]
+            context, spans = among_noise(dict(zip(chosen, statements, strict=True)), slots)
             return lay_out(
                 intro=(
                     "Here is a text with variables. A variable that is set to another variable holds the same value, "
                     "wherever the two sentences stand."
                 ),
-                context=" ".join(sentences),
+                context=context,
                 question=self._question(values[0]),
                 question_first=self.question_first,
                 answers=chains[0],
-                facts=[(starts[slot], starts[slot] + len(sentences[slot])) for slot in asked],
+                facts=[spans[slot] for slot in asked],
             )
 
         return fit(build, length, counter)
@@ -169,5 +152,7 @@ class RulerVt(Task):
     def score(self, item: Item, reply: str) -> Score:
         """Intersection over union of the variables named and those that hold the value; their order is free."""
         text = find_answer(reply, tagged=self.tagged)
-        known = frozenset(NOUNS) if self.style == "words" else None
-        return overlap(item.answers, named(text or "", known))
+        return overlap(item.answers, named(text or "", self._is_name))
+
+    def _is_name(self, word: str) -> bool:
+        return word.lower() in _NOUNS if self.style == "words" else len(word) == _LETTERS and word.isupper()

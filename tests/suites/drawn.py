@@ -47,4 +47,4 @@ def score_of_perfect_reply(task: SuiteTask, item: Item) -> float:
 def check_score(score: Score, value: float | None) -> None:
     """None is an answer that is missing."""
     assert score.missing == (value is None)
-    assert score.value == pytest.approx(value or 0)
+    assert score.value == pytest.approx(value or 0, abs=1e-4)

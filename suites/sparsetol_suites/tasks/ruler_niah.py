@@ -19,7 +19,8 @@ from sparsetol_suites.words import ADJECTIVES, NOUNS
 
 _CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
-_NOUNS = frozenset(NOUNS)
+# Prose calls a key a key: as a value it would be seen everywhere.
+_VALUES = tuple(noun for noun in NOUNS if noun != "key")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,14 +144,13 @@ class RulerNiah(Task):
         return Score(right / len(pairs))
 
     def _right(self, text: str, key: str, value: str) -> bool:
-        # Prose calls a key a key.
-        return self._values(_without(text, key)) in ({value}, {value, "key"})
+        return self._values(_without(text, key)) == {value}
 
     def _values(self, text: str) -> set[str]:
         """What can be values in the text."""
         if self.style == "characters":
             return set(_CODE.findall(text.lower()))
-        return set(words(text)) & _NOUNS
+        return set(words(text)).intersection(_VALUES)
 
 
 class _Pairs:
@@ -167,7 +167,7 @@ class _Pairs:
         while key in self._seen:
             key = self._key()
         self._seen.add(key)
-        return key, self._code() if self._style == "characters" else self._rng.choice(NOUNS)
+        return key, self._code() if self._style == "characters" else self._rng.choice(_VALUES)
 
     def _key(self) -> str:
         if self._style == "characters":

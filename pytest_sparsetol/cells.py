@@ -41,6 +41,12 @@ def cells(contract: Contract) -> Iterator[Cell]:
                 yield Cell(deployment, group, length)
 
 
+def planned_items(contract: Contract, group: str) -> int:
+    """Items that a group's cells run at most: as many as allowed that split evenly over the group's tasks."""
+    tasks = sum(task.group == group for task in contract.suite.tasks)
+    return contract.spec.gate.items.max // tasks * tasks
+
+
 def empty_result(contract: Contract, cell: Cell, node_id: str, decided: Verdict, reason: str) -> CellResult:
     """A cell of which nothing was measured."""
     return CellResult(

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_sparsetol.cells import Cell, cells, empty_result
+from pytest_sparsetol.cells import Cell, cells, empty_result, planned_items
 from pytest_sparsetol.contract import Contract, load_contract
 from pytest_sparsetol.errors import MissingInputError, SparsetolError
 from pytest_sparsetol.result import CellResult, Evidence, MixResult, Verdict, lost, points
 from pytest_sparsetol.verdict import undecidable_mix
 
 if TYPE_CHECKING:
-    from pytest_sparsetol.runner import Progress, Runner
+    from pytest_sparsetol.items import Progress
+    from pytest_sparsetol.runner import Runner
 
 
 @dataclass
@@ -67,11 +68,12 @@ class GateSession:
     def _run(self, contract: Contract, cell: Cell, node_id: str, progress: Progress) -> tuple[CellResult, Evidence]:
         if self._runner is None:
             # The first cell that runs pays for torch, not collection.
+            from pytest_sparsetol.dense import DenseOutcomes
             from pytest_sparsetol.engine.threads import share_cores
             from pytest_sparsetol.runner import Runner
 
             share_cores()
-            self._runner = Runner(self.record, self.trust_remote_code)
+            self._runner = Runner(DenseOutcomes(self.record), self.trust_remote_code)
         return self._runner.run(contract, cell, node_id, progress)
 
     def keep(self, result: CellResult, evidence: Evidence) -> None:
@@ -90,7 +92,7 @@ class GateSession:
 
     def mix(self, contract: Contract, cell: Cell, node_id: str) -> MixResult:
         """Decide a mix from its groups' results and keep it."""
-        from pytest_sparsetol.statistics import decide_mix
+        from pytest_sparsetol.statistics import Plan, decide_mix
 
         weights = contract.spec.mix
         base = MixResult(
@@ -117,6 +119,7 @@ class GateSession:
                 weights,
                 base.threshold,
                 contract.spec.gate.confidence,
+                {group: Plan(planned_items(contract, group)) for group in weights},
             )
             n = sum(result.items for result in results.values())
             reason = f"{lost(decision.mean)} of the mix (allowed {points(base.threshold)}, n={n})"

@@ -16,7 +16,7 @@ def test_properties_and_failures(project: pytest.Pytester) -> None:
     harsh = cases["sparsetol.yaml.harsh::single_qa[256]"]
     properties = {entry.get("name"): entry.get("value") for entry in harsh.iter("property")}
     assert properties["sparsetol.verdict"] == "FAIL"
-    assert properties["sparsetol.items"] == "32"
+    assert 0 < int(str(properties["sparsetol.items"])) < 32
     assert float(str(properties["sparsetol.measured_sparsity.prefill"])) == pytest.approx(0.5, abs=0.01)
     assert "sparsetol.measured_sparsity.decode" not in properties
     failure = harsh.find("failure")

@@ -255,7 +255,7 @@ def test_own_questions_are_sound() -> None:
     assert task.available() == 40
     assert len({record.document.text for record in task.records}) >= 30
     for record in task.records:
-        assert 60 <= len(record.document.ends) <= 110
+        assert 60 <= record.document.size <= 110
         assert all(record.document.text.count(answer) == 1 for answer in record.answers)
         assert 3 <= len(record.answers[0].split()) <= 8
     for index in range(40):

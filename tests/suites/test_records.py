@@ -97,7 +97,7 @@ def test_records_share_documents(tmp_path: Path) -> None:
 
 
 def test_where_the_answer_stands() -> None:
-    document = Document.of("", "red and blue and red")
+    document = Document("", "red and blue and red")
     assert Question("", document, "", ("green", "blue", "red")).places() == ((8, 12),)
     assert Question("", document, "", ("green", "BLUE")).places() == ((8, 12),)
     assert Question("", document, "", ("green",)).places() == ((0, len(document.text)),)
@@ -105,8 +105,8 @@ def test_where_the_answer_stands() -> None:
 
 
 def test_words_of_texts_without_spaces() -> None:
-    document = Document.of("", "雨が降る red fox。")
-    assert len(document.ends) == 7
+    document = Document("", "雨が降る red fox。")
+    assert document.size == 7
     assert document.head(2) == "雨が"
     assert document.head(5) == "雨が降る red"
 
@@ -294,7 +294,7 @@ def test_passages_of_a_book(tmp_path: Path) -> None:
     path = tmp_path / "book.txt"
     path.write_text("\n\n".join([f"Line {n}\nof " + "word " * 60 for n in range(9)] + ["x " * 700]), encoding="utf-8")
     found = passages(path)
-    assert all(100 <= len(passage.ends) <= 250 for passage in found)
+    assert all(100 <= passage.size <= 250 for passage in found)
     assert found[0].text.startswith("Line 0 of word")
     path.write_text("too short", encoding="utf-8")
     with pytest.raises(SuiteError, match="fewer than 100 words"):

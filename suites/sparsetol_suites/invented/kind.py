@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -52,3 +53,8 @@ class Kind:
     openings: tuple[str, ...] = ()
     asides: tuple[str, ...] = ()
     aside_count: int = 0
+
+    @functools.cached_property
+    def by_key(self) -> dict[str, Attribute]:
+        """The attributes by their names."""
+        return {attribute.key: attribute for attribute in self.attributes}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
@@ -38,12 +37,7 @@ class Subject:
 
     def attribute(self, key: str) -> Attribute:
         """The attribute of that name."""
-        return _attributes(self.kind.attributes)[key]
-
-
-@functools.cache
-def _attributes(attributes: tuple[Attribute, ...]) -> dict[str, Attribute]:
-    return {attribute.key: attribute for attribute in attributes}
+        return self.kind.by_key[key]
 
 
 def _names(name: str) -> dict[str, str]:
@@ -56,8 +50,8 @@ def make(kind: Kind, name: str, rng: Random, needed: Iterable[str] = ()) -> Subj
     others = [attribute.key for attribute in kind.attributes if attribute.key not in keys]
     keys += rng.sample(others, max(0, rng.randint(*kind.facts) - len(keys)))
     rng.shuffle(keys)
-    values = {key: fill(_attributes(kind.attributes)[key].value, kind.words, rng) for key in keys}
-    sentences: list[tuple[str, str]] = [(key, rng.choice(_attributes(kind.attributes)[key].sentences)) for key in keys]
+    values = {key: fill(kind.by_key[key].value, kind.words, rng) for key in keys}
+    sentences: list[tuple[str, str]] = [(key, rng.choice(kind.by_key[key].sentences)) for key in keys]
     for aside in rng.sample(kind.asides, kind.aside_count):
         sentences.insert(rng.randint(1, len(sentences)), ("", aside))
     if kind.openings:
@@ -71,4 +65,4 @@ def make(kind: Kind, name: str, rng: Random, needed: Iterable[str] = ()) -> Subj
             spans[key] = (size + start, size + start + len(values[key]))
         parts.append(said[:1].upper() + said[1:])
         size += len(said) + 1
-    return Subject(kind, name, values, spans, Document.of(name, " ".join(parts)))
+    return Subject(kind, name, values, spans, Document(name, " ".join(parts)))

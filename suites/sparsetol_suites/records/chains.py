@@ -38,7 +38,7 @@ class Chain:
     @property
     def words(self) -> int:
         """Words of the needed paragraphs."""
-        return sum(len(document.ends) for document in self.needed)
+        return sum(document.size for document in self.needed)
 
 
 def chains(rows: Iterable[Row], fields: Fields) -> tuple[Chain, ...]:

@@ -30,7 +30,7 @@ def passages(path: Path) -> tuple[Document, ...]:
     for paragraph in re.split(r"\n\s*\n", text):
         pending += paragraph.split()
         while len(pending) >= _LEAST_WORDS:
-            found.append(Document.of("", " ".join(pending[:_MOST_WORDS])))
+            found.append(Document("", " ".join(pending[:_MOST_WORDS])))
             pending = pending[_MOST_WORDS:]
     if not found:
         raise SuiteError(f"filler: {path} holds fewer than {_LEAST_WORDS} words")

@@ -22,7 +22,7 @@ class Documents:
     def of(self, title: str, text: str) -> Document:
         """The document of that text; the first title that comes with it stays."""
         if text not in self._known:
-            self._known[text] = Document.of(title.replace("_", " "), text)
+            self._known[text] = Document(title.replace("_", " "), text)
         return self._known[text]
 
 

@@ -53,7 +53,7 @@ class Request:
     @property
     def words(self) -> int:
         """Words of the prompt or document."""
-        return len(self.prompt.split()) if self.question is None else len(self.question.document.ends)
+        return len(self.prompt.split()) if self.question is None else self.question.document.size
 
     @property
     def cluster(self) -> str:

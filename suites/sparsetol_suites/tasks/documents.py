@@ -100,7 +100,7 @@ class DocumentTask(Task):
     def asked(self) -> tuple[Question, ...]:
         """Records whose document is short enough."""
         most = self.document_words
-        return tuple(record for record in self.records if most is None or len(record.document.ends) <= most)
+        return tuple(record for record in self.records if most is None or record.document.size <= most)
 
     @functools.cached_property
     def _documents(self) -> tuple[Document, ...]:
@@ -156,7 +156,7 @@ class DocumentTask(Task):
                 cluster="" if self.data is None else question.document.cluster,
             )
 
-        return fitted(build, length, counter, most=shelf.most, record=question.id, words=len(question.document.ends))
+        return fitted(build, length, counter, most=shelf.most, record=question.id, words=question.document.size)
 
     def quoted(self, item: Item) -> str:
         """The sentences of the prompt that hold the item's facts, each once, or as much of them as one line holds."""

@@ -215,13 +215,13 @@ class OwnTraffic(Task):
 
     def _filled(self, request: Request, length: int, counter: TokenCounter, draw: Draw) -> Draft:
         before, after = request.prompt.split(MARK)
-        text = Document.of("", "\n\n".join(passage.text for passage in turned(self._passages, draw.rng)))
+        text = Document("", "\n\n".join(passage.text for passage in turned(self._passages, draw.rng)))
 
         def build(words: int) -> Draft:
             filler = text.head(words) if words else ""
             return Draft(before + filler + after, request.answers, _facts(request.answers, before, filler, after))
 
-        return fitted(build, length, counter, most=len(text.ends), record=request.id, words=request.words)
+        return fitted(build, length, counter, most=text.size, record=request.id, words=request.words)
 
     def _as_served(self, request: Request, length: int, counter: TokenCounter) -> Draft:
         tokens = counter.prompt(request.prompt)

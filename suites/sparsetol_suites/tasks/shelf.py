@@ -45,7 +45,7 @@ class Shelf:
     def __init__(
         self, needed: Sequence[Document], others: Iterable[Document], *, index: int, seed: int, mixed: bool = False
     ) -> None:
-        self.most = sum(len(document.ends) for document in others) if isinstance(others, Sequence) else None
+        self.most = sum(document.size for document in others) if isinstance(others, Sequence) else None
         self._needed = needed
         self._source = iter(others)
         self._others: list[Document] = []
@@ -61,7 +61,7 @@ class Shelf:
             if more is None:
                 break
             self._others.append(more)
-            self._totals.append(self._totals[-1] + len(more.ends))
+            self._totals.append(self._totals[-1] + more.size)
         words = min(words, self._totals[-1])
         used = bisect_left(self._totals, words)
         shown = list(islice(self._others, used))
@@ -69,7 +69,7 @@ class Shelf:
         slots = places(len(self._needed), self._index, rng, used + len(self._needed))
         if used and words < self._totals[used]:
             cut = shown.pop()
-            short = Document(cut.title, cut.head(words - self._totals[used - 1]), ())
+            short = Document(cut.title, cut.head(words - self._totals[used - 1]))
             if self._mixed:
                 rng.shuffle(shown)
             shown.append(short)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +42,6 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, trust_remote_code: bool = 
 
     """
     attention.register()
-    # Its bars tear the progress lines of the run.
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
     device = _device(spec.device)
     where: dict[str, Any] = {"revision": spec.revision} if files.kind == "hub" and spec.revision else {}
@@ -51,17 +52,20 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, trust_remote_code: bool = 
             raise MissingInputError(f"{files.path.name} needs the package gguf: pip install 'pytest-sparsetol[demo]'")
         source = str(files.path.parent)
         where["gguf_file"] = files.path.name
+    # Bars tear the progress lines of the run, and those of GGUF files cannot be told not to show.
+    silent = contextlib.redirect_stderr(io.StringIO()) if files.kind == "gguf" else contextlib.nullcontext()
     try:
-        config = AutoConfig.from_pretrained(source, **where)
-        _check_config(config)
-        tokenizer = AutoTokenizer.from_pretrained(source, **where)
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            source,
-            dtype="auto" if spec.dtype == "auto" else getattr(torch, spec.dtype),
-            attn_implementation=attention.NAME,
-            use_safetensors=None if files.kind == "gguf" else True,
-            **where,
-        )
+        with silent:
+            config = AutoConfig.from_pretrained(source, **where)
+            _check_config(config)
+            tokenizer = AutoTokenizer.from_pretrained(source, **where)
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                source,
+                dtype="auto" if spec.dtype == "auto" else getattr(torch, spec.dtype),
+                attn_implementation=attention.NAME,
+                use_safetensors=None if files.kind == "gguf" else True,
+                **where,
+            )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         raise MissingInputError(f"model {files.name!r} cannot be loaded: {error}") from error
     if not getattr(model, "_supports_attention_backend", False):

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
+from collections.abc import Sequence
 from typing import Any
+
+from sparsetol_suites.item import Fact
+
+from pytest_sparsetol.errors import ModelError
 
 _FROZEN = {
     "%Y": "2026", "%y": "26", "%m": "01", "%d": "01", "%B": "January", "%b": "Jan", "%A": "Thursday", "%a": "Thu",
@@ -46,6 +52,35 @@ class ChatPrompt:
             **self._kwargs,
         )
         return list(encoded["input_ids"])
+
+    def token_spans(self, message: str, facts: Sequence[Fact]) -> list[tuple[int, int]]:
+        """Where facts of a message stand in its prompt: first token of each and the token after its last.
+
+        Raises `ModelError` where the tokenizer does not tell which characters its tokens come from, or where the
+        template changes the message.
+        """
+        text, begin = message, 0
+        if self._template is not None:
+            text = self._tokenizer.apply_chat_template(
+                [{"role": "user", "content": message}],
+                chat_template=self._template,
+                add_generation_prompt=True,
+                tokenize=False,
+                **self._kwargs,
+            )
+            begin = text.find(message)
+        if not self._tokenizer.is_fast or begin < 0:
+            raise ModelError("the tokenizer and chat template do not tell where the message's facts stand")
+        # Templates write their own special tokens.
+        encoded = self._tokenizer(
+            text, add_special_tokens=self._template is None, return_offsets_mapping=True, verbose=False
+        )
+        ends = [end for _, end in encoded["offset_mapping"]]
+        starts = [start for start, _ in encoded["offset_mapping"]]
+        return [
+            (bisect.bisect_right(ends, fact.start + begin), bisect.bisect_left(starts, fact.end + begin))
+            for fact in facts
+        ]
 
     def prompt(self, message: str) -> int:
         """Tokens of the whole prompt made of one user message."""

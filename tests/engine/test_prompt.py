@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from sparsetol_suites.item import Fact
 
 from pytest_sparsetol.engine.prompt import ChatPrompt, prompt_hash
+from pytest_sparsetol.errors import ModelError
 from tests.engine.models import word_tokenizer
 
 TEMPLATE = "{% for m in messages %}| {{ m.content }} | {% if thinking %}w200{% endif %}{% endfor %} w9"
@@ -50,3 +52,21 @@ def test_the_fingerprint_covers_template_and_arguments() -> None:
 def test_a_prompts_hash_is_that_of_its_ids() -> None:
     assert prompt_hash([1, 23]) != prompt_hash([12, 3])
     assert len(prompt_hash([1])) == 16
+
+
+@pytest.mark.parametrize("template", [None, TEMPLATE])
+def test_facts_are_found_in_the_prompts_tokens(template: str | None) -> None:
+    message = "w7 w8 w9 w10 w11"
+    facts = [Fact(message.index(words), message.index(words) + len(words)) for words in ("w8 w9", "w11", "w7")]
+    prompt = ChatPrompt(word_tokenizer(template), {})
+
+    ids = prompt.encode(message)
+
+    assert [ids[start:end] for start, end in prompt.token_spans(message, facts)] == [[8, 9], [11], [7]]
+
+
+def test_facts_in_a_message_that_the_template_changes_are_not_guessed() -> None:
+    prompt = ChatPrompt(word_tokenizer("{% for m in messages %}{{ m.content | upper }}{% endfor %}"), {})
+
+    with pytest.raises(ModelError, match="do not tell where"):
+        prompt.token_spans("w7", [Fact(0, 2)])

@@ -138,9 +138,8 @@ def test_a_model_that_cannot_be_loaded_is_untested(project: pytest.Pytester) -> 
 
 def test_a_defect_is_an_error_with_its_traceback_and_the_mix_says_so(project: pytest.Pytester) -> None:
     with (project.path / "agreement.py").open("a") as file:
-        file.write(
-            "\n\ndef _broken(self, item, reply):\n    raise ZeroDivisionError('a defect')\n\nAgreement.score = _broken\n"
-        )
+        file.write("\n\ndef _broken(self, item, reply):\n    raise ZeroDivisionError('a defect')\n")
+        file.write("\nAgreement.score = _broken\n")
 
     result, cells = run(project, "-k", "safe")
 

@@ -26,18 +26,22 @@ BROKEN = {
 }
 
 
+QUIET = ("-p", "no:warnings")
+"""Pytest may warn of modules that this process has imported before."""
+
+
 @pytest.mark.parametrize(("right", "wrong", "said"), BROKEN.values(), ids=BROKEN.keys())
 def test_one_error_and_no_traceback(project: pytest.Pytester, right: str, wrong: str, said: str) -> None:
     edit(project, right, wrong)
 
-    one_error(project.runpytest_inprocess("sparsetol.yaml"), said)
+    one_error(project.runpytest_inprocess("sparsetol.yaml", *QUIET), said)
 
 
 @pytest.mark.parametrize("content", [b"", b"- a\n", b"\xff\xfe", b"a: &a [*a]\n", b"contract: [1\n"])
 def test_files_that_are_no_contract(project: pytest.Pytester, content: bytes) -> None:
     (project.path / "sparsetol.yaml").write_bytes(content)
 
-    one_error(project.runpytest_inprocess("sparsetol.yaml"), "sparsetol.yaml:")
+    one_error(project.runpytest_inprocess("sparsetol.yaml", *QUIET), "sparsetol.yaml:")
 
 
 def one_error(result: pytest.RunResult, said: str) -> None:

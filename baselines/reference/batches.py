@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerFast
 from baselines.reference.examples import SHORTEST, TASKS, LengthError, Turn, example
 from baselines.reference.tokenizer import ASSISTANT, BEGIN, END, PAD, USER
 
-LENGTHS = (96, 128, 192, 256, 384, 640, 896, 1152, 1664, 2176)
+LENGTHS = (128, 192, 256, 384, 640, 896, 1152, 1664, 2176)
 """Tokens of the sequences of a batch, prompt and answers together."""
 
 STEP_TOKENS = 12 * LENGTHS[-1]

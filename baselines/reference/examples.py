@@ -34,7 +34,7 @@ TASKS = ("niah", "story_retrieval", "qa", "qa_one", "qa_several", "vt", "story_m
 """What is trained on; `niah` is both key retrievals of the suite."""
 
 SHORTEST = {
-    "niah": 96,
+    "niah": 128,
     "story_retrieval": 128,
     "qa": 192,
     "qa_one": 384,
@@ -45,6 +45,9 @@ SHORTEST = {
     "story_filtering": 192,
 }
 """Tokens of the shortest sequences that a task is trained on."""
+
+_SHORT = 600
+"""Tokens under which a sequence is short."""
 
 _ATTEMPTS = 8
 """Shapes drawn before a length is given up."""
@@ -91,8 +94,10 @@ class _Room:
 def example(task: str, length: int, rng: Random) -> list[Turn]:
     """Turns that take at most `length` tokens, for one of `TASKS`; raises `LengthError` where none can."""
     for attempt in range(_ATTEMPTS):
-        # In half of the examples much of the length is for further turns.
-        spare = round(length * rng.uniform(0.1, 0.4)) if rng.random() < 0.5 and attempt < 2 else 0
+        # In half of the examples, and most of the short ones, much of the length is for further turns: a short context
+        # that is asked about once teaches little.
+        often, most = (0.8, 0.5) if length < _SHORT else (0.5, 0.4)
+        spare = round(length * rng.uniform(0.1, most)) if rng.random() < often and attempt < _ATTEMPTS // 2 else 0
         made = _MAKERS[task](length - 2, spare, rng)
         try:
             turns = [next(made)]

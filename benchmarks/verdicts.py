@@ -1,6 +1,6 @@
 """Do the verdicts keep their error rates? A simulation over kinds of scores, losses, thresholds and numbers of items.
 
-    nice python benchmarks/verdicts.py                 # about an hour on one core
+    nice python benchmarks/verdicts.py                 # about a quarter of an hour on one idle core
     nice python benchmarks/verdicts.py --runs 2000     # a rough look
 
 Writes `benchmarks/results/verdicts.json` (every point) and `verdicts.md` (the tables). `judge_many` judges many runs at
@@ -431,6 +431,8 @@ def markdown(study: dict[str, Any]) -> str:
     grid: list[dict[str, Any]] = study["grid"]
     lines = [
         "# Error rates of the verdicts, simulated",
+        "",
+        "![False PASS and false FAIL of every point](verdicts.svg)",
         "",
         f"Made by `benchmarks/verdicts.py` in {study['seconds'] / 60:.0f} minutes: {study['runs']:,} runs a point, "
         f"confidence {CONFIDENCE}, seed {study['seed']}; Python {study['python']}, numpy {study['numpy']}. "

@@ -135,13 +135,13 @@ def _compare(
         [entry.task.name for entry in prepared[:used]],
         [entry.item.cluster for entry in prepared[:used]],
     )
-    final, reason = _final(result, decision, len(prepared))
+    final, reason = _final(result, decision, [one.generation.steps for one in answers], len(prepared))
     return dataclasses.replace(result, verdict=final, reason=reason), evidence
 
 
-def _final(result: CellResult, decision: Decision, planned: int) -> tuple[Verdict, str]:
+def _final(result: CellResult, decision: Decision, steps: Sequence[int], planned: int) -> tuple[Verdict, str]:
     """The verdict, which does not hold where the declared sparsity did not act, and its reason."""
-    idle = verdict.not_exercised(result)
+    idle = verdict.not_exercised(result, steps)
     if idle is not None:
         return "NOT_EXERCISED", idle
     scores = f"dense {points(result.dense_score or 0)}, sparse {points(result.sparse_score or 0)}"

@@ -9,6 +9,9 @@ import pytest
 
 from tests.plugin.running import edit, run
 
+TWO_LOSSES = """index = int(item.id.rpartition("/")[2])
+        return Score(float(reply == wanted.get(key(item.prompt)) and index not in (3, 20)))"""
+
 
 def test_a_policy_that_changes_nothing_passes(project: pytest.Pytester) -> None:
     result, cells = run(project, "-k", "safe")
@@ -43,17 +46,16 @@ def test_a_policy_that_changes_answers_fails_with_the_verdict_first(project: pyt
 
 
 def test_too_few_items_are_inconclusive_and_the_reason_says_what_would_decide(project: pytest.Pytester) -> None:
-    edit(project, "max_degradation: 0.10", "max_degradation: 0.09")
-    edit(project, "sparsity: 0.0", "sparsity: 0.25, page_size: 4")
+    # Two answers count as wrong that were right when recorded: a limit of 15 points in 32 items.
+    edit(project, "return Score(float(reply == wanted.get(key(item.prompt))))", TWO_LOSSES, "agreement.py")
 
     result, cells = run(project, "-k", "safe and single")
 
     cell = cells["safe::single_qa[256]"]
-    assert cell["upper"] > cell["threshold"]
-    if cell["degradation"] <= cell["threshold"]:
-        assert cell["verdict"] == "INCONCLUSIVE"
-        assert re.search(r"n=32\); .*more items", cell["reason"])
-        assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert cell["verdict"] == "INCONCLUSIVE"
+    assert cell["degradation"] == pytest.approx(2 / 32)
+    assert re.search(r"n=32\); about \d+ more items would decide", cell["reason"])
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
 def test_a_dense_model_at_floor_is_untestable(project: pytest.Pytester) -> None:
@@ -83,21 +85,16 @@ def test_a_dense_model_under_its_minimum_fails(project: pytest.Pytester) -> None
 
 
 def test_answers_too_short_for_a_decode_policy_are_not_exercised(project: pytest.Pytester) -> None:
-    edit(
-        project,
-        "  one: {task: agreement, data: references.json}",
-        "  one: {task: agreement, data: references.json, tokens: 3}",
-        "suite.yaml",
-    )
-    edit(project, "sparsity: 0.0", "sparsity: 0.5")
-    edit(project, "max_degradation: 0.10", "max_degradation: 0.10\n  untestable: warn")
+    edit(project, "task: agreement, data", "task: agreement, tokens: 3, data", "suite.yaml")
+    edit(project, "Score(float(reply == wanted.get(key(item.prompt))))", "Score(1.0)", "agreement.py")
 
     _, cells = run(project, "-k", "safe and single", "--sparsetol-record=missing")
 
     cell = cells["safe::single_qa[256]"]
-    if cell["verdict"] != "UNTESTABLE":
-        assert cell["verdict"] == "NOT_EXERCISED"
-        assert "2.0 sparse decoding steps" in cell["reason"]
+    assert cell["verdict"] == "NOT_EXERCISED"
+    assert cell["reason"] == (
+        "0 of 32 answers take 3 sparse decoding steps or more (2.0 on average): too few to test a decode policy"
+    )
 
 
 def test_a_missing_baseline_is_untested_and_names_the_option(project: pytest.Pytester) -> None:

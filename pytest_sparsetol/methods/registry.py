@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pytest_sparsetol.methods.base import PHASES, Method, Phase
+from pytest_sparsetol.methods.block_sparse import BlockSparse
 from pytest_sparsetol.methods.quest import Quest
 from pytest_sparsetol.methods.vertical_slash import VerticalSlash
 
 METHODS: dict[str, type[Method]] = {
+    "block_sparse": BlockSparse,
     "quest": Quest,
     "vertical_slash": VerticalSlash,
 }

@@ -1,7 +1,8 @@
 """What a method is to the engine: parameters, a reachable range, and a selection rule for its phase.
 
 Methods are frozen dataclasses, so that contracts can name, check and plan them without torch; the rules themselves
-import torch when they are called. A prefill rule sees one unpadded sequence of one layer, a decode rule one new token.
+import torch when they are called. A prefill or kv rule sees one unpadded sequence of one layer, a decode rule one new
+token.
 """
 
 from __future__ import annotations
@@ -63,6 +64,28 @@ class PrefillMethod(Method):
             scale: factor on query-key products, usually `head size ** -0.5`.
 
         """
+
+
+@dataclass(frozen=True)
+class KvMethod(Method):
+    """Selects, for each key head, the prompt's tokens that stay in the cache once the prompt is read."""
+
+    phase: ClassVar[Phase] = "kv"
+
+    @abstractmethod
+    def select(self, query: Tensor, key: Tensor, scale: float) -> Tensor:
+        """Tokens to keep: bool `[key heads, length]`.
+
+        Args:
+            query: `[query heads, length, head size]`, after rotary embedding.
+            key: `[key heads, length, head size]`, after rotary embedding; query heads are a multiple of key heads.
+            scale: factor on query-key products, usually `head size ** -0.5`.
+
+        """
+
+    def least_kept(self, length: int) -> int:
+        """Fewest of a prompt's tokens that any key head keeps; a decode method must be able to work with these."""
+        return max(1, round((1 - self.sparsity) * length))
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pytest_sparsetol.methods.base import PHASES, Method, Phase
 from pytest_sparsetol.methods.block_sparse import BlockSparse
+from pytest_sparsetol.methods.flexprefill import FlexPrefill
 from pytest_sparsetol.methods.quest import Quest
 from pytest_sparsetol.methods.sliding_window import SlidingWindow
 from pytest_sparsetol.methods.vertical_slash import VerticalSlash
 
 METHODS: dict[str, type[Method]] = {
     "block_sparse": BlockSparse,
+    "flexprefill": FlexPrefill,
     "quest": Quest,
     "sliding_window": SlidingWindow,
     "vertical_slash": VerticalSlash,

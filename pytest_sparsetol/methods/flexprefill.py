@@ -1,0 +1,145 @@
+"""FlexPrefill: in prefill, as many columns and diagonals as each head needs to cover the same share of attention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from pytest_sparsetol.errors import MethodError
+from pytest_sparsetol.methods.base import PrefillMethod
+from pytest_sparsetol.methods.vertical_slash import VerticalSlash
+
+if TYPE_CHECKING:
+    from sparsetol_kernels.selection import KeySelection
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class FlexPrefill(PrefillMethod):
+    """Columns and diagonals of the attention matrix, as Vertical-Slash's, in numbers that differ between heads.
+
+    Source: Lai et al. 2025, arXiv 2502.20766, as configured in The Sparse Frontier, arXiv 2504.17768: the
+    vertical-slash branch alone (no query-aware branch), token by token in float32, an approximation window of 256
+    queries, 64 x 64 blocks, min_budget 512.
+
+    Definition: columns and diagonals are scored as in Vertical-Slash. Each head has max(`min_budget`, the fewest
+    columns that cover a share alpha of the columns' mass) columns, and as many diagonals by the same rule on the
+    diagonals' mass; both are counted before the forced lines take the first places. A chosen diagonal brings, for every
+    block of 64 query rows, the range of 64 keys that it crosses; a chosen column brings its key.
+
+    Always kept: the first `sinks` columns and the diagonals of offset 0 to `local` - 1.
+
+    Budget: one for all query heads of a layer. Alpha is the largest at which their mean attended share is at most
+    `1 - sparsity`: heads with concentrated attention give to heads with scattered attention. Where `min_budget` lines a
+    head are already too many, alpha is 0 and min_budget is lowered until they fit: then heads are alike, as in the
+    paper at its highest sparsities. What is left over, less than a diagonal, goes to the next columns of the layer. So
+    every layer of every prompt holds the declared sparsity to within one column of one head; single heads do not.
+
+    Loaded: 64 rows for each selected key of a row block, as in Vertical-Slash.
+
+    Cost of selection: that of Vertical-Slash, and one sort of all lines of a layer.
+
+    Departures: the paper fixes alpha and min_budget for each length and measures the sparsity that follows, for each
+    prompt and layer; here the sparsity is fixed, for each prompt and layer, and alpha follows. So no layer has more
+    than another, which the paper's alpha allows. `min_budget: null` means 1/32 of the prompt, at most 512: the paper's
+    512 at its shortest length, 16k; at 1k, 512 lines would be half the prompt. Lines that tie in coverage go columns
+    first, then by position and head.
+    """
+
+    name: ClassVar[str] = "flexprefill"
+
+    window: int = 256
+    sinks: int = 4
+    local: int = 64
+    min_budget: int | None = None
+    block: ClassVar[int] = 64
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._lines()
+        if self.min_budget is not None and self.min_budget < 0:
+            raise MethodError(f"min_budget {self.min_budget} must be at least 0")
+
+    def _lines(self) -> VerticalSlash:
+        return VerticalSlash(self.sparsity, window=self.window, sinks=self.sinks, local=self.local)
+
+    def floor(self, length: int) -> int:
+        """Columns, and diagonals, that each head has at least, unless the sparsity leaves no room for them."""
+        return min(512, length // 32) if self.min_budget is None else self.min_budget
+
+    def reach(self, length: int) -> float:
+        """What the sinks and the local diagonals leave."""
+        return self._lines().reach(length)
+
+    def select(self, query: Tensor, key: Tensor, scale: float) -> KeySelection:
+        """Key ranges and columns of each head and row block, filled to the layer's declared sparsity."""
+        import torch
+        from sparsetol_kernels.selection import KeySelection, causal_weights
+        from sparsetol_kernels.vertical_slash import vertical_slash_scores
+
+        heads, length, _ = query.shape
+        verticals, slashes = vertical_slash_scores(query, key, scale, self.window)
+        floor = self.floor(length)
+        vertical_order, vertical_need = _places(verticals, self.sinks, floor)
+        slash_order, slash_need = _places(slashes, self.local, floor)
+        # Both kinds of line of all heads in one order: rank 0 is the first that a growing budget takes.
+        need = torch.stack([vertical_need.T, slash_need.T])
+        ranked = torch.empty(need.numel(), dtype=torch.int32, device=query.device)
+        ranked[torch.sort(need.flatten(), stable=True).indices] = torch.arange(
+            need.numel(), dtype=torch.int32, device=query.device
+        )
+        forced = int((need < 0).sum())
+        by_place = ranked.view(2, length, heads).transpose(1, 2)
+        vertical_rank = torch.empty_like(by_place[0]).scatter_(1, vertical_order, by_place[0])
+        slash_rank = torch.empty_like(by_place[1]).scatter_(1, slash_order, by_place[1])
+        # The best rank of the diagonals that cross key c in the row block that starts at row r: offsets r-c to r-c+63.
+        edge = slash_rank.new_full((heads, self.block - 1), need.numel())
+        crossing = torch.cat([edge, slash_rank, edge], dim=1).unfold(1, self.block, 1).amin(dim=-1)
+        starts = torch.arange(0, length, self.block, device=query.device)
+        offsets = starts[:, None] - torch.arange(length, device=query.device)
+        level = torch.minimum(crossing[:, (offsets + self.block - 1).clamp(min=0)], vertical_rank[:, None, :])
+        weights = causal_weights(length, self.block, query.device)
+        budget = int((1 - self.sparsity) * heads * (length * (length + 1) // 2))
+        within = level < max(forced, _ranks_that_fit(level, weights, budget, need.numel()))
+        left = budget - sum(int((head * weights).sum()) for head in within)
+        columns = vertical_rank[:, None, :].where(~within, need.numel())
+        keys = within | (vertical_rank < _ranks_that_fit(columns, weights, left, need.numel()))[:, None, :]
+        return KeySelection(keys & (weights > 0), self.block)
+
+
+def _places(scores: Tensor, forced: int, floor: int) -> tuple[Tensor, Tensor]:
+    """The lines of each head in the order in which they are taken, and what must be granted until each is.
+
+    Up to `floor`, the place itself; from there on, `floor` plus the coverage that the places ahead have on their own,
+    without the forced lines; below zero for forced lines, which take the first places.
+    """
+    import torch
+    from sparsetol_kernels.coverage import coverage_before
+
+    first = scores.clone()
+    first[:, :forced] = float("inf")
+    order = torch.sort(first, dim=-1, descending=True, stable=True).indices
+    place = torch.arange(scores.shape[1], dtype=torch.float64, device=scores.device)
+    need = place.where(place < floor, floor + coverage_before(scores))
+    return order, need.where(place >= forced, -1.0)
+
+
+def _ranks_that_fit(level: Tensor, weights: Tensor, budget: int, most: int) -> int:
+    """The largest n such that the entries of all heads with `level < n` together weigh at most `budget`.
+
+    Args:
+        level: `[heads, row blocks, length]`, whole numbers of 0 to `most`; it may be one for all row blocks.
+        weights: `[row blocks, length]`, causal pairs of each entry.
+        budget: pairs of all heads together.
+        most: the largest rank, and the largest result.
+
+    """
+    import torch
+
+    pairs = torch.zeros(most + 1, dtype=torch.int64, device=weights.device)
+    for head in level:
+        pairs.scatter_add_(0, head.expand_as(weights).flatten().long(), weights.flatten())
+    return int((pairs[:most].cumsum(dim=0) <= budget).sum())
+
+
+__all__ = ["FlexPrefill"]

@@ -18,7 +18,7 @@ from sparsetol_suites.located_yaml import Document, Loc, LocatedError, load, nea
 from sparsetol_suites.parameters import ParameterError, check
 
 from pytest_sparsetol.errors import MethodError, SparsetolError
-from pytest_sparsetol.methods.base import PHASES, Method, Phase
+from pytest_sparsetol.methods.base import PHASES, KvMethod, Method, Phase
 from pytest_sparsetol.methods.registry import METHODS, methods_for
 from pytest_sparsetol.model_files import ModelFiles, context_length, locate
 
@@ -317,9 +317,24 @@ def _check_deployments(contract: Contract) -> None:
                 try:
                     method = _configure(spec, phase, length)
                     method.check(length)
+                    if phase == "decode":
+                        _check_left(deployment, method, length)
                 except MethodError as error:
                     parameter = next((key for key in spec.model_extra or {} if key in str(error)), "sparsity")
                     raise contract.document.error((*loc, parameter), f"{'.'.join(map(str, loc))}: {error}") from None
+
+
+def _check_left(deployment: DeploymentSpec, decode: Method, length: int) -> None:
+    """A decode method chooses among what the deployment's kv method leaves: its sparsity must be in reach there."""
+    spec = deployment.phase("kv")
+    kv = None if spec is None else _configure(spec, "kv", length)
+    if not isinstance(kv, KvMethod):
+        return
+    left = kv.least_kept(length)
+    try:
+        decode.check(left)
+    except MethodError as error:
+        raise MethodError(f"{kv.name} may leave a key head {left} of {length} tokens, and {error}") from None
 
 
 def _check_schedule(contract: Contract, loc: Loc, spec: PhaseSpec) -> None:

@@ -17,7 +17,7 @@ from pytest_sparsetol.engine.engine import Engine
 from pytest_sparsetol.engine.meter import Meter
 from pytest_sparsetol.engine.policy import Policy
 from pytest_sparsetol.items import Prepared, Progress, prepare
-from pytest_sparsetol.methods.base import PHASES, DecodeMethod, PrefillMethod
+from pytest_sparsetol.methods.base import PHASES, DecodeMethod, KvMethod, PrefillMethod
 from pytest_sparsetol.result import CellResult, Evidence, Verdict, lost, points
 from pytest_sparsetol.statistics import Decision, Plan, Sequential
 
@@ -158,10 +158,11 @@ def _decodes_sparse(result: CellResult) -> bool:
 
 def build_policy(contract: Contract, cell: Cell) -> Policy:
     """The deployment's methods at the cell's length."""
-    prefill = contract.method(cell.deployment, "prefill", cell.length)
-    decode = contract.method(cell.deployment, "decode", cell.length)
+    prefill, kv, decode = (contract.method(cell.deployment, phase, cell.length) for phase in PHASES)
     return Policy(
-        prefill if isinstance(prefill, PrefillMethod) else None, decode if isinstance(decode, DecodeMethod) else None
+        prefill=prefill if isinstance(prefill, PrefillMethod) else None,
+        kv=kv if isinstance(kv, KvMethod) else None,
+        decode=decode if isinstance(decode, DecodeMethod) else None,
     )
 
 

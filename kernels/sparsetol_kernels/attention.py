@@ -116,7 +116,8 @@ def token_sparse_attention(
     real = torch.arange(index.shape[1], device=query.device) < selection.count[:, None]
     seen = _visible(torch.full_like(index, length - 1), index, scoring.window) & real
     owner = torch.arange(heads, device=query.device)[:, None]
-    index = index.where(real, 0)
+    # Padding points at the new token, which is always whole: any other may be one that the cache gave up.
+    index = index.where(real, length - 1)
     # Each group of query heads becomes the rows of its key head.
     out = _attend(
         query.reshape(heads, -1, query.shape[1]),

@@ -14,14 +14,16 @@ from typing import Any, Literal
 
 import torch
 from sparsetol_kernels.attention import Scoring, key_sparse_attention, token_sparse_attention
+from sparsetol_kernels.selection import TokenSelection
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from pytest_sparsetol.engine import dense
 from pytest_sparsetol.engine.meter import Meter
 from pytest_sparsetol.engine.policy import Policy
+from pytest_sparsetol.engine.retention import Retained, select_within
 from pytest_sparsetol.errors import ModelError
-from pytest_sparsetol.methods.base import DecodeMethod, PrefillMethod
+from pytest_sparsetol.methods.base import KvMethod, PrefillMethod
 
 NAME = "sparsetol"
 
@@ -36,13 +38,14 @@ class Pass:
     """One batch on its way through the model: prefill first, then decoding steps.
 
     Attributes:
-        policy: methods of the two phases.
+        policy: methods of the phases.
         starts: position of each sequence's first real token (left padding before it).
         longest: tokens that the batch can grow to; layers whose window is smaller are local and stay dense.
         phase: what the forward call at hand is.
         unfinished: which sequences still count, in decoding.
         meter: what was selected so far.
         states: a decode method's memory, by layer and sequence.
+        retained: what a kv method left of the prompt, by layer and sequence.
         backends: names of what computed dense and sparse attention.
 
     """
@@ -54,6 +57,7 @@ class Pass:
     unfinished: list[bool] = field(default_factory=list)
     meter: Meter = field(default_factory=Meter)
     states: dict[tuple[int, int], Any] = field(default_factory=dict)
+    retained: dict[tuple[int, int], Retained] = field(default_factory=dict)
     backends: set[str] = field(default_factory=set)
     window_asked: bool = False
     window_given: bool = False
@@ -159,10 +163,13 @@ def attention(
     local = scoring.window is not None and scoring.window < current.longest
     if local:
         current.meter.local_layers.add(module.layer_idx)
-    if current.phase == "prefill" and current.policy.prefill is not None and not local:
-        return _sparse_prefill(current, current.policy.prefill, query, key, value, scoring), None
-    if current.phase == "decode" and current.policy.decode is not None and not local:
-        return _sparse_decode(current, current.policy.decode, module.layer_idx, query, key, value, scoring), None
+    policy = current.policy
+    if current.phase == "prefill" and policy.kv is not None and not local:
+        _drop(current, policy.kv, module.layer_idx, query, key, scoring)
+    if current.phase == "prefill" and policy.prefill is not None and not local:
+        return _sparse_prefill(current, policy.prefill, query, key, value, scoring), None
+    if current.phase == "decode" and (policy.decode is not None or policy.kv is not None) and not local:
+        return _sparse_decode(current, module.layer_idx, query, key, value, scoring), None
     out, backend = dense.attend(query, key, value, current.starts, scoring)
     current.backends.add(f"dense {backend}")
     return out, None
@@ -181,21 +188,48 @@ def _sparse_prefill(
     return out
 
 
-def _sparse_decode(
-    current: Pass, method: DecodeMethod, layer: int, query: Tensor, key: Tensor, value: Tensor, scoring: Scoring
-) -> Tensor:
+def _drop(current: Pass, method: KvMethod, layer: int, query: Tensor, key: Tensor, scoring: Scoring) -> None:
+    """Settle which of the prompt's tokens later queries of this layer attend."""
+    for sequence, start in enumerate(current.starts):
+        kept = method.select(query[sequence, :, start:], key[sequence, :, start:], scoring.scale)
+        current.retained[layer, sequence] = Retained.of(kept)
+        share = kept.double().mean(dim=1)
+        current.meter.count("kv", share, share)
+    current.backends.add(f"{method.name} pytorch")
+
+
+def _sparse_decode(current: Pass, layer: int, query: Tensor, key: Tensor, value: Tensor, scoring: Scoring) -> Tensor:
     out = query.new_zeros(query.shape[0], 1, query.shape[1], value.shape[-1])
     for sequence, start in enumerate(current.starts):
         if not current.unfinished[sequence]:
             continue
         q, k, v = query[sequence, :, 0], key[sequence, :, start:], value[sequence, :, start:]
-        if (layer, sequence) not in current.states:
-            current.states[layer, sequence] = method.new_state()
-        selection = method.select(current.states[layer, sequence], q, k)
+        selection = _tokens(current, (layer, sequence), q, k)
         out[sequence, 0] = token_sparse_attention(q, k, v, selection, scoring)
-        current.meter.count("decode", selection.count.double() / k.shape[1], selection.loaded / k.shape[1])
-    current.backends.add(f"{method.name} pytorch")
     return out
+
+
+def _tokens(current: Pass, owner: tuple[int, int], query: Tensor, key: Tensor) -> TokenSelection:
+    """What one new token attends: all that the kv method left, or what the decode method chooses of it."""
+    method, retained = current.policy.decode, current.retained.get(owner)
+    left = None if retained is None else retained.cached(key.shape[1])
+    if method is None:
+        if left is None:
+            raise ModelError("a sequence is decoded whose prompt was never read")
+        return left
+    if left is None:
+        if owner not in current.states:
+            current.states[owner] = method.new_state()
+        selection = method.select(current.states[owner], query, key)
+        cached = torch.full_like(selection.loaded, key.shape[1])
+    else:
+        if owner not in current.states:
+            current.states[owner] = [method.new_state() for _ in key]
+        selection = select_within(left, method, current.states[owner], query, key)
+        cached = left.count
+    current.meter.count("decode", selection.count.double() / cached, selection.loaded / cached)
+    current.backends.add(f"{method.name} pytorch")
+    return selection
 
 
 def _current() -> Pass:

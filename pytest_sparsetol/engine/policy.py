@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_sparsetol.methods.base import DecodeMethod, PrefillMethod
+from pytest_sparsetol.methods.base import DecodeMethod, KvMethod, PrefillMethod
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,7 @@ class Policy:
 
     prefill: PrefillMethod | None = None
     decode: DecodeMethod | None = None
+    kv: KvMethod | None = None
 
 
 DENSE = Policy()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from pytest_sparsetol.methods.ada_snapkv import AdaSnapKV
 from pytest_sparsetol.methods.base import PHASES, Method, Phase
 from pytest_sparsetol.methods.block_sparse import BlockSparse
 from pytest_sparsetol.methods.flexprefill import FlexPrefill
 from pytest_sparsetol.methods.quest import Quest
 from pytest_sparsetol.methods.sliding_window import SlidingWindow
+from pytest_sparsetol.methods.snapkv import SnapKV
 from pytest_sparsetol.methods.vertical_slash import VerticalSlash
 
 METHODS: dict[str, type[Method]] = {
+    "ada_snapkv": AdaSnapKV,
     "block_sparse": BlockSparse,
     "flexprefill": FlexPrefill,
     "quest": Quest,
     "sliding_window": SlidingWindow,
+    "snapkv": SnapKV,
     "vertical_slash": VerticalSlash,
 }
 

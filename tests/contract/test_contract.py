@@ -11,6 +11,7 @@ from sparsetol_suites.located_yaml import LocatedError
 from pytest_sparsetol.cells import cells
 from pytest_sparsetol.contract import load_contract
 from pytest_sparsetol.methods.quest import Quest
+from pytest_sparsetol.methods.snapkv import SnapKV
 from pytest_sparsetol.methods.vertical_slash import VerticalSlash
 from tests.contract.samples import GOOD, write
 
@@ -22,6 +23,16 @@ def test_methods_by_phase_and_length(tmp_path: Path) -> None:
     assert contract.method("quest-10x", "prefill", 1024) is None
     assert contract.method("release", "prefill", 1024) == VerticalSlash(0.5, window=128)
     assert contract.method("release", "prefill", 2048) == VerticalSlash(0.67, window=128)
+
+
+def test_a_decode_method_beside_a_kv_method(tmp_path: Path) -> None:
+    quest = "    decode: {method: quest, sparsity: 0.90}"
+    both = GOOD.replace(quest, f"{quest}\n    kv: {{method: snapkv, sparsity: 0.5, local: 64}}")
+    too_much = GOOD.replace(quest, f"{quest}\n    kv: {{method: ada_snapkv, sparsity: 0.8}}")
+
+    assert load_contract(write(tmp_path, both)).method("quest-10x", "kv", 1024) == SnapKV(0.5, local=64)
+    with pytest.raises(LocatedError, match="ada_snapkv may leave a key head 41 of 1024 tokens, and quest cannot"):
+        load_contract(write(tmp_path, too_much))
 
 
 def test_dense_can_be_said(tmp_path: Path) -> None:

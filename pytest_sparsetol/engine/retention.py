@@ -1,0 +1,76 @@
+"""What a kv method left of a prompt, and decoding over it.
+
+The cache itself stays whole, so that positions stay right; dropped tokens are never read again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from sparsetol_kernels.selection import TokenSelection
+from torch import Tensor
+
+from pytest_sparsetol.methods.base import DecodeMethod
+
+
+@dataclass(frozen=True)
+class Retained:
+    """Tokens of one prompt that one layer keeps.
+
+    Attributes:
+        tokens: int64 `[key heads, most]`, ascending; entries from `count` on are padding.
+        count: int64 `[key heads]`, how many entries of each row count.
+        prompt: the prompt's tokens; every token after them is kept.
+
+    """
+
+    tokens: Tensor
+    count: Tensor
+    prompt: int
+
+    @classmethod
+    def of(cls, kept: Tensor) -> Retained:
+        """From bool `[key heads, prompt]`."""
+        count = kept.sum(dim=1)
+        # Kept tokens first, in order.
+        order = torch.sort(kept.byte(), dim=-1, descending=True, stable=True).indices
+        return cls(order[:, : int(count.max())], count, kept.shape[1])
+
+    def cached(self, length: int) -> TokenSelection:
+        """All that is left of a cache of `length` tokens: what the prompt kept, then every generated token."""
+        fresh = length - self.prompt
+        place = torch.arange(self.tokens.shape[1] + fresh, device=self.tokens.device)
+        kept = torch.nn.functional.pad(self.tokens, (0, fresh))
+        tokens = kept.where(place < self.count[:, None], self.prompt + place - self.count[:, None])
+        count = self.count + fresh
+        return TokenSelection(tokens, count, loaded=count.double())
+
+
+def select_within(
+    left: TokenSelection, method: DecodeMethod, states: list[Any], query: Tensor, key: Tensor
+) -> TokenSelection:
+    """What `method` chooses where a cache holds only the tokens of `left`.
+
+    Key heads may hold different numbers of tokens, so that each is a cache of its own to the method.
+
+    Args:
+        left: tokens that the cache still holds, of which only later ones were added since the last call.
+        method: the decode method.
+        states: one state for each key head, brought up to date here.
+        query: `[query heads, head size]` of the new token.
+        key: `[key heads, length, head size]`, the whole cache.
+
+    """
+    chosen, loaded = [], []
+    for head, queries in enumerate(query.view(key.shape[0], -1, query.shape[1])):
+        tokens = left.tokens[head, : left.count[head]]
+        selection = method.select(states[head], queries, key[head, tokens][None])
+        chosen.append(tokens[selection.tokens[0, : selection.count[0]]])
+        loaded.append(selection.loaded)
+    return TokenSelection(
+        torch.nn.utils.rnn.pad_sequence(chosen, batch_first=True),
+        torch.tensor([len(tokens) for tokens in chosen], device=key.device),
+        torch.cat(loaded),
+    )

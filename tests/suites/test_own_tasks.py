@@ -83,6 +83,16 @@ def test_prompts_are_filled_where_they_say(tmp_path: Path) -> None:
             assert task.score(item, "") == MISSING
 
 
+def test_filler_in_several_places(tmp_path: Path) -> None:
+    between = prompt(1, prompt="Start. {filler} Box 1 is here. {filler}{filler} Who called?")
+    task = only(suite(tmp_path, [between], ", filler: log.txt"))
+    for length in (256, 1024, 4096):
+        item = task.generate(length, COUNTER, 0, 0)
+        check_length(item, length)
+        assert fact_texts(item) == ["Box 1"]
+        assert item.facts[0].start / len(item.prompt) == pytest.approx(1 / 3, abs=0.07)
+
+
 def test_prompts_without_a_place_for_filler_are_used_as_they_are(tmp_path: Path) -> None:
     served = f"{context(1, 400)} Which lamp?"
     records = [prompt(1, prompt=served, answers=["lamp 1"])]
@@ -146,7 +156,6 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "no question": (asked(7, question=...), "missing field 'question'"),
     "no answers": (prompt(7, answers=...), "missing field 'answers'"),
     "answers": (prompt(7, answers=[]), "answers: is empty"),
-    "marks": (prompt(7, prompt="{filler} and {filler}"), "prompt: {filler} stands there more than once"),
     "scorer": (asked(7, scorer="f3"), "scorer: no scorer 'f3'; known: "),
     "scope": (asked(7, scope="medium"), "scope: 'medium' is neither low nor high"),
     "dispersion": (asked(7, dispersion=1), "dispersion: the number 1 found where a text is needed"),
@@ -229,17 +238,21 @@ def test_a_task_of_another_package(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_example() -> None:
     found = load_suite("suite.yaml", EXAMPLE)
     assert [(task.name, task.group, task.available()) for task in found.tasks] == [
-        ("desk.lookup", "lookup", 20),
-        ("desk.thread", "thread", 20),
+        ("desk.code", "code", 14),
+        ("desk.handbook", "handbook", 13),
+        ("desk.thread", "thread", 13),
     ]
     for task in found.tasks:
-        for index in range(20):
+        for index in range(task.available() or 0):
             item = task.generate(1024, COUNTER, 0, index)
             check_length(item, 1024)
             assert fact_texts(item)[0].lower() == item.answers[0].lower()
             assert task.score(item, item.answers[0]).value == 1
             if task.group == "thread":
                 _solve_thread(item)
+            if task.group == "code":
+                bike = item.prompt.rsplit("What is the unlock code of ")[1].split("?")[0]
+                assert f"The unlock code of {bike} is {item.answers[0]}." in item.prompt
 
 
 def _solve_thread(item: Item) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -37,6 +38,12 @@ class Document:
     def head(self, count: int) -> str:
         """The text up to its `count`th word."""
         return self.text[: self._ends[count - 1]]
+
+    def shared(self, count: int, places: int) -> list[str]:
+        """The first `count` words in so many pieces of about the same number of words."""
+        edges = [count * place // places for place in range(places + 1)]
+        starts = [0, *self._ends]
+        return [self.text[starts[begin] : starts[end]].strip() for begin, end in itertools.pairwise(edges)]
 
     @property
     def cluster(self) -> str:

@@ -30,7 +30,7 @@ class Request:
     Attributes:
         row: for errors.
         id: the record's own.
-        prompt: as it is served, perhaps with `{filler}` once; empty where there is a question.
+        prompt: as it is served, perhaps with `{filler}` in some places; empty where there is a question.
         question: about a document; None where there is a prompt.
         answers: what the scorer compares with.
         scorer: name of the scorer; None where the record leaves it to the suite.
@@ -118,10 +118,7 @@ def _asked(
     if not has_prompt and not has_context:
         raise row.error(f"missing field {fields.prompt!r}, or {fields.context!r} with {fields.question!r}")
     if has_prompt:
-        prompt = checks.text(row, fields.prompt)
-        if prompt.count(MARK) > 1:
-            raise row.error(f"{fields.prompt}: {MARK} stands there more than once")
-        return prompt, None
+        return checks.text(row, fields.prompt), None
     text = checks.joined(row, fields.context, checks.need(row, fields.context))
     document = documents.of(checks.optional_text(row, fields.title), text)
     return "", Question(own, document, checks.text(row, fields.question), answers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,8 @@ class OwnTraffic(Task):
     """Requests that a team serves, each with its answers.
 
     A record has `id`, `answers` and either `prompt`, a whole message, or `context` and `question`. A question goes
-    among the other records' documents, as in `sparsetol_suites.tasks.qa`. A prompt with `{filler}` in it gets text of
-    the `filler` file there, up to the length; one without is used as it is.
+    among the other records' documents, as in `sparsetol_suites.tasks.qa`. A prompt with `{filler}` in one or
+    several places gets text of the `filler` file there, up to the length; one without is used as it is.
 
     Records or else the suite's entry say `group`, `scope` and `dispersion`; a file whose records have several groups
     becomes one task a group. Records may name a `scorer` of their own.
@@ -214,12 +214,16 @@ class OwnTraffic(Task):
         return fitted(build, length, counter, most=shelf.most, record=request.id, words=request.words)
 
     def _filled(self, request: Request, length: int, counter: TokenCounter, draw: Draw) -> Draft:
-        before, after = request.prompt.split(MARK)
+        parts = request.prompt.split(MARK)
         text = Document("", "\n\n".join(passage.text for passage in turned(self._passages, draw.rng)))
 
         def build(words: int) -> Draft:
-            filler = text.head(words) if words else ""
-            return Draft(before + filler + after, request.answers, _facts(request.answers, before, filler, after))
+            pieces = [*text.shared(words, len(parts) - 1), ""]
+            return Draft(
+                "".join(part + piece for part, piece in zip(parts, pieces, strict=True)),
+                request.answers,
+                _facts(request.answers, parts, pieces),
+            )
 
         return fitted(build, length, counter, most=text.size, record=request.id, words=request.words)
 
@@ -230,19 +234,27 @@ class OwnTraffic(Task):
                 f"record {request.id!r}: the prompt has {tokens} tokens, not {self.least:.0%} to 100 % of {length}; "
                 f"keep prompts of other lengths in another file, or say with {MARK} where they may be filled"
             )
-        return Draft(request.prompt, request.answers, _facts(request.answers, request.prompt, "", ""))
+        return Draft(request.prompt, request.answers, _facts(request.answers, [request.prompt], [""]))
 
     def score(self, item: Item, reply: str) -> Score:
         """What the record's scorer says."""
         return score_reply(item.scorer or self.scorer, item.answers, reply, tagged=self.tagged)
 
 
-def _facts(answers: Iterable[str], before: str, filler: str, after: str) -> tuple[Fact, ...]:
-    """Where the first of the answers stands that the prompt itself holds, else all of the message."""
-    after_start = len(before) + len(filler)
+def _facts(answers: Iterable[str], parts: Sequence[str], pieces: Sequence[str]) -> tuple[Fact, ...]:
+    """Where the first of the answers stands that the prompt's own parts hold, else all of the message.
+
+    Args:
+        answers: alternatives.
+        parts: what the prompt itself says.
+        pieces: the filler after each of them.
+
+    """
     for answer in answers:
-        for offset, text in ((0, before), (after_start, after)):
-            place = find_first([answer], text)
+        start = 0
+        for part, piece in zip(parts, pieces, strict=True):
+            place = find_first([answer], part)
             if place is not None:
-                return (Fact(offset + place[0], offset + place[1]),)
-    return (Fact(0, after_start + len(after)),)
+                return (Fact(start + place[0], start + place[1]),)
+            start += len(part) + len(piece)
+    return (Fact(0, sum(map(len, parts)) + sum(map(len, pieces))),)

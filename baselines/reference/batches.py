@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
-from baselines.reference.examples import SHORTEST, TASKS, LengthError, Turn, example
+from baselines.reference.examples import LONGEST, SHORTEST, TASKS, LengthError, Turn, example
 from baselines.reference.tokenizer import ASSISTANT, BEGIN, END, PAD, USER
 
-LENGTHS = (128, 192, 256, 384, 640, 896, 1152, 1664, 2176)
+LENGTHS = (64, 128, 192, 256, 384, 640, 896, 1152, 1664, 2176)
 """Tokens of the sequences of a batch, prompt and answers together."""
 
 STEP_TOKENS = 12 * LENGTHS[-1]
@@ -146,6 +146,11 @@ def make_batch(encoder: Encoder, length: int, tokens: int, weights: Sequence[flo
 def first_stage(task: str) -> int:
     """Number of the shortest of `LENGTHS` that a task is trained at."""
     return next(stage for stage, length in enumerate(LENGTHS) if length >= SHORTEST[task])
+
+
+def last_stage(task: str) -> int:
+    """Number of the longest of `LENGTHS` that a task is trained at."""
+    return LENGTHS.index(LONGEST.get(task, LENGTHS[-1]))
 
 
 class Curriculum:

@@ -27,13 +27,17 @@ from sparsetol_suites.tasks.ruler_vt import RulerVt
 from sparsetol_suites.tasks.story_filtering import StoryFiltering
 from sparsetol_suites.tasks.story_multihop import StoryMultihop
 from sparsetol_suites.tasks.story_retrieval import StoryRetrieval
+from sparsetol_suites.words import NOUNS
 
 from baselines.reference.tokenizer import Counter
 
-TASKS = ("niah", "story_retrieval", "qa", "qa_one", "qa_several", "vt", "story_multihop", "cwe", "story_filtering")
-"""What is trained on; `niah` is both key retrievals of the suite."""
+TASKS = (
+    "niah", "story_retrieval", "qa", "qa_one", "qa_several", "vt", "story_multihop", "cwe", "story_filtering", "pairs",
+)  # fmt: skip
+"""What is trained on; `niah` is both key retrievals of the suite, `pairs` is an exercise that is no task."""
 
 SHORTEST = {
+    "pairs": 64,
     "niah": 128,
     "story_retrieval": 128,
     "qa": 192,
@@ -45,6 +49,9 @@ SHORTEST = {
     "story_filtering": 192,
 }
 """Tokens of the shortest sequences that a task is trained on."""
+
+LONGEST = {"pairs": 256}
+"""Tokens of the longest sequences of those that end before the others: mastered there, they are trained no more."""
 
 _SHORT = 600
 """Tokens under which a sequence is short."""
@@ -159,6 +166,17 @@ def _niah(length: int, spare: int, rng: Random) -> Iterator[Turn]:
         question = task._question([line.split(":")[0] for line in asked])
         more = dataclasses.replace(task, queries=len(asked))
         yield Turn(question, more.perfect_reply(Item("", "", tuple(asked), (), "")))
+
+
+def _pairs(length: int, _spare: int, rng: Random) -> Iterator[Turn]:
+    """Keys of one word, all of them asked for: the shortest way to attention that finds what followed a word before."""
+    count = (length - 4) // 10
+    words = rng.sample(NOUNS, 2 * count)
+    lines = [f"{key}: {value}" for key, value in zip(words[::2], words[1::2], strict=True)]
+    context = "\n".join(lines)
+    rng.shuffle(lines)
+    keys = ", ".join(line.partition(":")[0] for line in lines)
+    yield Turn(f"{context}\n\n{keys}", "\n".join(lines))
 
 
 _LEAD = re.compile(r"(came to|bought|met) .*")
@@ -365,6 +383,7 @@ def _of_documents(kind: str) -> _Maker:
 
 _MAKERS: dict[str, _Maker] = {
     "niah": _niah,
+    "pairs": _pairs,
     "story_retrieval": _stories,
     "qa": _of_documents("qa"),
     "qa_one": _of_documents("qa_one"),
@@ -375,4 +394,4 @@ _MAKERS: dict[str, _Maker] = {
     "story_filtering": _filtering,
 }
 
-__all__ = ["SHORTEST", "TASKS", "LengthError", "Turn", "best_reply", "example", "item_of"]
+__all__ = ["LONGEST", "SHORTEST", "TASKS", "LengthError", "Turn", "best_reply", "example", "item_of"]

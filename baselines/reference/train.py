@@ -22,8 +22,18 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from baselines.reference.batches import CHOICES, LENGTHS, STEP_TOKENS, Batch, Curriculum, Encoder, first_stage, work
-from baselines.reference.examples import TASKS
+from baselines.reference.batches import (
+    CHOICES,
+    LENGTHS,
+    STEP_TOKENS,
+    Batch,
+    Curriculum,
+    Encoder,
+    first_stage,
+    last_stage,
+    work,
+)
+from baselines.reference.examples import LONGEST, TASKS
 from baselines.reference.muon import Muon
 from baselines.reference.network import Network, new_model
 from baselines.reference.tokenizer import build_tokenizer, suite_words
@@ -204,10 +214,13 @@ def advance(progress: Progress, counts: list[list[list[float]]], since: list[int
                 progress.accuracy[task][stage] = right / seen if old is None else old + part * (right / seen - old)
         now = progress.accuracy[task][progress.stages[task]]
         since[task] += 1
-        if now is not None and now > MASTERED and since[task] >= PATIENCE and progress.stages[task] < len(LENGTHS) - 1:
+        mastered = now is not None and now > MASTERED and since[task] >= PATIENCE
+        ends = progress.stages[task] == last_stage(TASKS[task])
+        if mastered and not ends:
             progress.stages[task] += 1
             since[task] = 0
-        weights.append(0.15 + 1 - (now or 0.0))
+        done = mastered and ends and TASKS[task] in LONGEST
+        weights.append(0.0 if done else 0.15 + 1 - (now or 0.0))
     return weights
 
 
@@ -332,7 +345,7 @@ def train(arguments: argparse.Namespace, model: Any, tokenizer: Any, progress: P
             counts, mean = step.read()
             curriculum.weights[:] = advance(progress, counts, since)
             curriculum.stages[:] = progress.stages
-            if all(stage == len(LENGTHS) - 1 for stage in progress.stages):
+            if progress.stages == [last_stage(task) for task in TASKS]:
                 curriculum.mixed.value = 0.5
             if progress.step % (WINDOW * arguments.report) == 0:
                 _report(progress, mean, waited)

@@ -77,7 +77,7 @@ class Progress:
     log: list[dict[str, Any]]
 
 
-PLACES = 4
+PLACES = 3
 """Tokens of a batch for one place at which something is to be predicted."""
 
 TURNS = 4096

@@ -232,19 +232,33 @@ def _vt(length: int, spare: int, rng: Random) -> Iterator[Turn]:
     full = (4, 3)
     chains, hops = full if full in shapes and rng.random() < 0.6 else rng.choice(shapes)
     task = RulerVt(chains=chains, hops=hops, style="words")
-    item = item_of(task.draft(length - 2 * hops - 3 - spare, Counter(), _draw(rng)))
-    yield best_reply(task, item)
+    # Values repeated before their names: found so, they are sooner found from the end of a question.
+    exercise = rng.random() < (0.5 if length < _SHORT else 0.1)
+    room = chains * (2 * hops + 5) if exercise else 2 * hops + 3
+    item = item_of(task.draft(length - room - spare, Counter(), _draw(rng)))
     context, question = _instructions(item.prompt)
     source_of = re.findall(r"Let (\w+) = (\w+)\.", context)
     next_of = {source: name for name, source in source_of}
+    if exercise:
+        starts = [source for _, source in source_of if source.isdigit()]
+        rng.shuffle(starts)
+        found = [f"{start}: {', '.join(_chain(start, next_of))}" for start in starts]
+        yield Turn(f"{context}\n\n{', '.join(starts)}", "\n".join(found))
+    else:
+        yield best_reply(task, item)
     value = re.search(r"\d+", question.split("value")[1])
     values = [source for _, source in source_of if source.isdigit() and value and source != value[0]]
     rng.shuffle(values)
     for other in values:
-        chain = [next_of[other]]
-        while chain[-1] in next_of:
-            chain.append(next_of[chain[-1]])
-        yield Turn(question.replace(value[0] if value else "", other), ", ".join(chain))
+        yield Turn(question.replace(value[0] if value else "", other), ", ".join(_chain(other, next_of)))
+
+
+def _chain(start: str, next_of: dict[str, str]) -> list[str]:
+    """All that hold the value `start`, in order."""
+    chain = [next_of[start]]
+    while chain[-1] in next_of:
+        chain.append(next_of[chain[-1]])
+    return chain
 
 
 def _cwe(length: int, spare: int, rng: Random) -> Iterator[Turn]:

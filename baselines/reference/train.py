@@ -39,7 +39,7 @@ from baselines.reference.network import Network, new_model
 from baselines.reference.tokenizer import build_tokenizer, suite_words
 
 WARM_UP = 200
-DECAY = 0.5
+DECAY = 0.4
 """Share of the budget, at its end, over which the learning rate falls."""
 
 WINDOW = 25

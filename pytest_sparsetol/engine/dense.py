@@ -60,9 +60,29 @@ def flash_attention_for(query: Tensor, value: Tensor, scoring: Scoring) -> Flash
     for library in installed_flash_attention():
         fits = max(query.shape[-1], value.shape[-1]) <= library.head_sizes and query.shape[-1] == value.shape[-1]
         least, most = library.capability
-        if fits and least <= major <= most and (scoring.softcap is None or library.softcap):
+        if not fits or not least <= major <= most or (scoring.softcap is not None and not library.softcap):
+            continue
+        if _takes(library, query.dtype, query.shape[-1], scoring.window is not None, scoring.softcap, query.device):
             return library
     return None
+
+
+@functools.cache
+def _takes(
+    library: FlashAttention,
+    dtype: torch.dtype,
+    head_size: int,
+    windowed: bool,  # functools.cache takes positions and keywords for different calls
+    softcap: float | None,
+    device: torch.device,
+) -> bool:
+    """Whether this build computes such a call, found by two tokens: wheels leave out dtypes, windows and head sizes."""
+    heads = torch.zeros(1, 2, head_size, dtype=dtype, device=device)
+    try:
+        _flash(library, heads, heads, heads, Scoring(1.0, window=2 if windowed else None, softcap=softcap))
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError):
+        return False
+    return True
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, starts: list[int], scoring: Scoring) -> tuple[Tensor, str]:

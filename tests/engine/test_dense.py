@@ -98,11 +98,29 @@ def test_the_newest_library_that_fits_is_taken(
     old = FlashAttention("old", print, softcap=True, head_sizes=128, capability=(8, 9))
     monkeypatch.setattr(dense, "installed_flash_attention", lambda: (new, old))
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(dense, "_takes", lambda *call: True)
     query: Any = OnCuda(size)
 
     found = dense.flash_attention_for(query, query, Scoring(1.0, softcap=softcap))
 
     assert (found.name if found else None) == chosen
+
+
+def test_a_build_without_windows_is_left_for_calls_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def flash(query: torch.Tensor, *_: torch.Tensor, window_size: tuple[int, int], **_options: Any) -> torch.Tensor:
+        if window_size != (-1, -1):
+            raise RuntimeError("this build does not support local attention")
+        return query
+
+    partly = FlashAttention("partly", flash, softcap=True, head_sizes=64, capability=(9, 9))
+    monkeypatch.setattr(dense, "installed_flash_attention", lambda: (partly,))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    takes = dense._takes
+    monkeypatch.setattr(dense, "_takes", lambda *call: takes(*call[:-1], torch.device("cpu")))
+    query: Any = OnCuda(64)
+
+    assert dense.flash_attention_for(query, query, Scoring(1.0)) is partly
+    assert dense.flash_attention_for(query, query, Scoring(1.0, window=7)) is None
 
 
 @pytest.mark.parametrize(

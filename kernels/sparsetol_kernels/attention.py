@@ -135,15 +135,29 @@ def _visible(query: Tensor, key: Tensor, window: int | None) -> Tensor:
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor, scoring: Scoring) -> Tensor:
+    return attend_with_log_sum(query, key, value, seen, scoring)[0]
+
+
+def attend_with_log_sum(
+    query: Tensor, key: Tensor, value: Tensor, seen: Tensor, scoring: Scoring
+) -> tuple[Tensor, Tensor]:
     """Softmax attention of `[heads, rows, size]` queries over the keys that `seen` (broadcastable) lets through.
 
     `heads` of the key may divide `heads` of the query; sinks belong to query heads in order, of which each row of a
     decode call is one.
+
+    Returns:
+        `[heads, rows, value size]` in the query's dtype, and the natural logarithm of each row's denominator,
+        `[heads, rows]`: zeros and -inf where a row sees no key.
+
     """
     wide = torch.float64 if query.dtype == torch.float64 else torch.float32
     heads, rows, _ = query.shape
     if key.shape[1] == 0:
-        return query.new_zeros(heads, rows, value.shape[2])
+        sums = query.new_full((heads, rows), float("-inf"), dtype=wide)
+        if scoring.sinks is not None:
+            sums = sums.maximum(scoring.sinks.to(wide).view(heads, -1))
+        return query.new_zeros(heads, rows, value.shape[2]), sums
     group = heads // key.shape[0]
     stacked = query.to(wide).reshape(heads // group, group * rows, -1)
     scores = (stacked @ key.to(wide).transpose(1, 2) * scoring.scale).view(heads, rows, -1)
@@ -159,7 +173,8 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor, scoring: Sc
     total = weights.sum(dim=-1, keepdim=True)
     if scoring.sinks is not None:
         total = total + torch.exp(sink - peak)
+    sums = (peak + total.log()).squeeze(-1)
     weights = weights / total.clamp(min=torch.finfo(wide).tiny)
     stacked = weights.reshape(heads // group, group * rows, -1)
     out: Tensor = (stacked @ value.to(wide)).view(heads, rows, -1)
-    return out.to(query.dtype)
+    return out.to(query.dtype), sums

@@ -1,0 +1,1 @@
+"""The operations in Gluon for Hopper (compute capability 9.0)."""

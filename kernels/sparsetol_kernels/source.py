@@ -1,0 +1,30 @@
+"""A fingerprint of kernel sources: measurements on a GPU are kept with it, so that stale ones show."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+FOLDERS = ("on_triton", "on_gluon")
+"""Where the kernels and their launches are."""
+
+
+def source_hash(*files: str) -> str:
+    """First 16 hexadecimal digits of SHA-256 over kernel sources, by path and content.
+
+    Args:
+        files: paths inside this package, such as "on_triton/block_sparse.py"; none for all kernels.
+
+    Raises:
+        FileNotFoundError: for a file that is not there.
+
+    """
+    root = Path(__file__).parent
+    paths = sorted(root / file for file in files) or sorted(
+        path for folder in FOLDERS for path in (root / folder).rglob("*.py")
+    )
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
+        digest.update(path.read_text(encoding="utf-8").encode() + b"\0")
+    return digest.hexdigest()[:16]

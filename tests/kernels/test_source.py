@@ -1,0 +1,25 @@
+"""The fingerprint of kernel sources."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sparsetol_kernels import source
+from sparsetol_kernels.source import source_hash
+
+
+def test_it_follows_the_files_that_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "__file__", str(tmp_path / "source.py"))
+    for name, text in {"on_triton/a.py": "one", "on_triton/b.py": "two", "on_gluon/a.py": "one"}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    whole, first = source_hash(), source_hash("on_triton/a.py")
+
+    (tmp_path / "on_triton/b.py").write_text("three")
+
+    assert source_hash("on_triton/a.py") == first
+    assert source_hash() != whole
+    assert source_hash("on_gluon/a.py") != first
+    with pytest.raises(FileNotFoundError):
+        source_hash("on_triton/c.py")

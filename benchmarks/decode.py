@@ -1,0 +1,362 @@
+"""Decoding one token over a long cache, on one CUDA GPU: dense libraries against Quest with our kernels, in one run.
+
+    python benchmarks/decode.py --out benchmarks/results/decode-h100.json [--tune]
+
+One new token a sequence, 32 query heads, 8 key heads, head size 128, bfloat16; Quest at sparsity 0.9 with pages of 16,
+selection included. Each time is the median over replays of a CUDA graph that makes one call on each of several caches
+in turn, so that nothing is found in the second-level cache; launch gaps are the same for all. Only rows of one run may
+be compared. Results are checked before they are timed. Rows are written as they are measured; the table comes last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import triton
+from sparsetol_kernels.on_triton import quest_select as selecting
+from sparsetol_kernels.on_triton import sparse_decode as attending
+from sparsetol_kernels.page_bounds import update_page_bounds
+from sparsetol_kernels.quest import quest_page_scores
+from sparsetol_kernels.quest_select import quest_select
+from sparsetol_kernels.sparse_decode import sparse_decode_attention, sparse_decode_attention_reference
+from torch import Tensor
+
+SHAPES = ((131072, 1), (131072, 8), (32768, 8), (32768, 1))
+"""(Cached tokens, sequences)."""
+QUERY_HEADS, HEADS, SIZE, PAGE, SPARSITY = 32, 8, 128, 16, 0.9
+SCALE = SIZE**-0.5
+TOUCHED = 200e6
+"""Bytes that one replay reads at least, four times what an H100's second-level cache holds."""
+
+
+class Record:
+    """Rows of one run: printed and written as they come."""
+
+    def __init__(self, out: Path | None) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.out = out
+
+    def add(self, **row: Any) -> dict[str, Any]:
+        """Keep a row."""
+        self.rows.append(row)
+        print(json.dumps(row), flush=True)
+        if self.out is not None:
+            self.out.write_text(json.dumps(self.rows, indent=1) + "\n", encoding="utf-8")
+        return row
+
+
+@dataclass
+class Caches:
+    """Several caches of one shape, each with a query and with page bounds, and lists chosen by Quest."""
+
+    length: int
+    batch: int
+    query: list[Tensor]
+    key: list[Tensor]
+    value: list[Tensor]
+    low: list[Tensor]
+    high: list[Tensor]
+    starts: Tensor
+    lengths: Tensor
+    budget: Tensor
+    most: int
+
+    @classmethod
+    def random(cls, length: int, batch: int) -> Caches:
+        """As many as make a replay read enough."""
+        read = batch * HEADS * length * SIZE * 2 * 2 * (1 - SPARSITY + 1 / PAGE)
+        count = max(1, -(-int(TOUCHED) // int(read)))
+        generator = torch.Generator("cuda").manual_seed(length + batch)
+
+        def tensors(*shape: int) -> list[Tensor]:
+            return [torch.randn(*shape, device="cuda", dtype=torch.bfloat16, generator=generator) for _ in range(count)]
+
+        pages = length // PAGE
+        kept = round(((1 - SPARSITY) * length - PAGE) / PAGE)
+        query, key, value = (
+            tensors(batch, QUERY_HEADS, SIZE),
+            tensors(batch, HEADS, length, SIZE),
+            tensors(batch, HEADS, length, SIZE),
+        )
+        low, high = ([torch.full_like(k[:, :, :pages], float("nan")) for k in key] for _ in range(2))
+
+        def each(number: int) -> Tensor:
+            return torch.full((batch,), number, dtype=torch.int32, device="cuda")
+
+        caches = cls(length, batch, query, key, value, low, high, each(0), each(length), each(kept), kept + 1)
+        for k, least, most in zip(key, low, high, strict=True):
+            update_page_bounds(least, most, k, caches.starts, caches.lengths, length, PAGE)
+        return caches
+
+    def select(self, number: int) -> tuple[Tensor, Tensor]:
+        """Pages of one cache."""
+        return quest_select(
+            self.query[number], self.key[number], self.low[number], self.high[number],
+            self.budget, self.starts, self.lengths, page_size=PAGE, most=self.most,
+        )  # fmt: skip
+
+    def attend(self, number: int, index: Tensor, count: Tensor) -> Tensor:
+        """Attention over listed pages of one cache."""
+        return sparse_decode_attention(
+            self.query[number], self.key[number], self.value[number], index, count,
+            page_size=PAGE, starts=self.starts, lengths=self.lengths,
+        )[0]  # fmt: skip
+
+    def whole(self, number: int) -> Tensor:
+        """Selection and attention."""
+        return self.attend(number, *self.select(number))
+
+    def dense(self, number: int) -> Tensor:
+        """PyTorch's dense attention."""
+        return torch.nn.functional.scaled_dot_product_attention(
+            self.query[number][:, :, None], self.key[number], self.value[number], enable_gqa=True
+        )[:, :, 0]
+
+    @property
+    def cache_bytes(self) -> int:
+        """Keys and values of one cache."""
+        return self.batch * HEADS * self.length * SIZE * 2 * 2
+
+    @property
+    def bound_bytes(self) -> int:
+        """Page bounds of one cache."""
+        return 2 * self.low[0].numel() * 2
+
+    @property
+    def read_bytes(self) -> int:
+        """Keys and values of the listed pages of one cache."""
+        return self.batch * HEADS * self.most * PAGE * SIZE * 2 * 2
+
+
+def milliseconds(calls: list[Callable[[], object]], replays: int = 60) -> float:
+    """Median time of one call, all of them captured in a CUDA graph."""
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        for call in calls:
+            call()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, stream=stream):
+        for call in calls:
+            call()
+    for _ in range(5):
+        graph.replay()
+    times = []
+    for _ in range(replays):
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        graph.replay()
+        end.record()
+        times.append((start, end))
+    torch.cuda.synchronize()
+    return statistics.median(start.elapsed_time(end) for start, end in times) / len(calls)
+
+
+def copy_bandwidth() -> float:
+    """GB/s of a copy on the device, bytes read and written."""
+    source = torch.ones(2**30, dtype=torch.int8, device="cuda")
+    target = torch.empty_like(source)
+    return 2 * source.numel() / milliseconds([lambda: target.copy_(source)]) / 1e6
+
+
+def require(condition: bool, message: str) -> None:  # reads as an assertion
+    """Stop where a result is wrong."""
+    if not condition:
+        raise SystemExit(f"wrong result: {message}")
+
+
+def each(caches: Caches, call: Callable[[int], object]) -> list[Callable[[], object]]:
+    """The call on every cache in turn."""
+    return [lambda number=number: call(number) for number in range(len(caches.key))]  # type: ignore[misc]
+
+
+def check(record: Record, caches: Caches) -> None:
+    """The pages are the best-scoring ones, and attention over them is the float64 reference's."""
+    index, count = caches.select(0)
+    earlier = (caches.length - 1) // PAGE
+    require(bool((count == caches.most).all()), "every list must be full")
+    require(bool((index[..., 1:] > index[..., :-1]).all()), "pages must ascend")
+    require(bool((index[..., -1] == earlier).all()), "the current page must be last")
+    differing, error = 0, 0.0
+    for sequence in range(caches.batch):
+        scores = quest_page_scores(
+            caches.query[0][sequence], caches.low[0][sequence, :, :earlier], caches.high[0][sequence, :, :earlier]
+        )
+        chosen = torch.zeros_like(scores, dtype=torch.bool).scatter_(1, index[sequence, :, :-1].long(), value=True)
+        best = torch.sort(scores, dim=-1, descending=True, stable=True).indices[:, : caches.most - 1]
+        differing += int((~chosen.gather(1, best)).sum())
+        worst_in = scores.masked_fill(~chosen, float("inf")).amin(dim=1)
+        best_out = scores.masked_fill(chosen, float("-inf")).amax(dim=1)
+        error = max(error, float(((best_out - worst_in) / scores.abs().amax(dim=1)).max()))
+    require(error < 1e-6, f"a page was left out that scores {error} of the largest higher than one taken")
+    out = caches.attend(0, index, count).double()
+    expected, _ = sparse_decode_attention_reference(
+        caches.query[0].double(), caches.key[0], caches.value[0],
+        index, count, caches.starts, caches.lengths, PAGE, SCALE,
+    )  # fmt: skip
+    relative = float((out - expected).norm() / expected.norm())
+    require(relative < 1e-2, f"relative error {relative}")
+    record.add(
+        label="check", length=caches.length, batch=caches.batch, relative_error=relative,
+        pages_unlike_reference=differing, of=index.numel(),
+    )  # fmt: skip
+
+
+def measure(record: Record, length: int, batch: int, bandwidth: float, *, tune: bool) -> None:
+    """All rows of one shape."""
+    caches = Caches.random(length, batch)
+    check(record, caches)
+    selected = [caches.select(number) for number in range(len(caches.key))]
+
+    def row(label: str, calls: list[Callable[[], object]], read: int) -> float:
+        time = milliseconds(calls)
+        floor = read / bandwidth / 1e6
+        record.add(
+            label=label, length=length, batch=batch, caches=len(calls), ms=time, gbps=read / time / 1e6, floor_ms=floor,
+        )  # fmt: skip
+        return time
+
+    dense = [row("dense sdpa", each(caches, caches.dense), caches.cache_bytes)]
+    try:
+        fa3 = __import__("fa3_fwd_interface")
+    except ImportError as error:
+        record.add(label="dense flash-attn 3", error=str(error))
+    else:
+        # Its own layout, [batch, length, heads, size]; one cache at a time is enough, as it reads all of it.
+        key, value = (tensor[0].transpose(1, 2).contiguous() for tensor in (caches.key, caches.value))
+        query = caches.query[0][:, None]
+        one = [lambda: fa3.flash_attn_with_kvcache(query, key, value, causal=True)]
+        dense.append(row("dense flash-attn 3", one, caches.cache_bytes))
+        index, count = selected[0]
+        views = key.transpose(1, 2), value.transpose(1, 2)
+        if len(caches.key) == 1:
+            row(
+                "attention alone, tokens before heads",
+                [
+                    lambda: sparse_decode_attention(
+                        caches.query[0],
+                        *views,
+                        index,
+                        count,
+                        page_size=PAGE,
+                        starts=caches.starts,
+                        lengths=caches.lengths,
+                    )
+                ],
+                caches.read_bytes,
+            )
+        del key, value, views
+    select = row("selection alone", each(caches, caches.select), caches.bound_bytes)
+    row("attention alone", each(caches, lambda n: caches.attend(n, *selected[n])), caches.read_bytes)
+    whole = row("quest whole", each(caches, caches.whole), caches.bound_bytes + caches.read_bytes)
+    splits = attending.split_count(
+        batch * HEADS, caches.most * PAGE, attending.default_launch(SIZE, torch.bfloat16), caches.key[0].device
+    )
+    # Scores, lists and their counts; pieces of outputs with their sums.
+    lists = batch * HEADS * (length // PAGE + caches.most + 1) * 4
+    workspace = batch * QUERY_HEADS * splits * (SIZE + 1) * 4
+    record.add(
+        label="summary", length=length, batch=batch, dense_ms=min(dense), whole_ms=whole, speedup=min(dense) / whole,
+        speedup_over_sdpa=dense[0] / whole, selection_share=select / whole,
+        index_and_workspace=(lists + workspace) / caches.cache_bytes,
+        page_bounds=caches.bound_bytes / caches.cache_bytes,
+    )  # fmt: skip
+    profile(record, caches)
+    if tune:
+        vary(record, caches, selected)
+
+
+def profile(record: Record, caches: Caches) -> None:
+    """Time of each kernel of the whole operation, eager."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profiler:
+        for number in list(range(len(caches.key))) * 3:
+            caches.whole(number)
+        torch.cuda.synchronize()
+    for event in profiler.key_averages():
+        record.add(
+            label="kernel", length=caches.length, batch=caches.batch, name=event.key[:60],
+            us=event.self_device_time_total / event.count, calls=event.count,
+        )  # fmt: skip
+
+
+def vary(record: Record, caches: Caches, selected: list[tuple[Tensor, Tensor]]) -> None:
+    """The same kernels with other tiles."""
+    for how in (
+        attending.Launch(64, 4, 3, 2), attending.Launch(64, 4, 3, 3), attending.Launch(64, 4, 3, 4),
+        attending.Launch(64, 4, 3, 6), attending.Launch(64, 4, 3, 8), attending.Launch(64, 4, 5, 2),
+        attending.Launch(64, 4, 5, 3), attending.Launch(64, 8, 3, 4), attending.Launch(32, 4, 3, 6),
+        attending.Launch(32, 4, 5, 4), attending.Launch(32, 2, 3, 8), attending.Launch(128, 8, 3, 2),
+        attending.Launch(128, 4, 3, 2), attending.Launch(128, 4, 5, 1),
+    ):  # fmt: skip
+
+        def attend(number: int, how: attending.Launch = how) -> object:
+            return attending.launch(
+                caches.query[number], caches.key[number], caches.value[number], *selected[number],
+                caches.starts, caches.lengths, PAGE, SCALE, None, None, None, how,
+            )  # fmt: skip
+
+        try:
+            time = milliseconds(each(caches, attend), replays=20)
+        except triton.runtime.errors.OutOfResources as error:
+            record.add(label="tune attention", launch=vars(how), error=str(error))
+            continue
+        record.add(
+            label="tune attention", length=caches.length, batch=caches.batch, launch=vars(how), ms=time,
+            gbps=caches.read_bytes / time / 1e6,
+        )  # fmt: skip
+    usual = selecting.SCORING
+    for pages, warps in ((16, 2), (16, 4), (32, 2), (32, 4), (32, 8), (64, 4), (64, 8), (128, 8)):
+        selecting.SCORING = selecting.Scoring(pages, warps)
+        time = milliseconds(each(caches, caches.select), replays=20)
+        record.add(
+            label="tune selection", length=caches.length, batch=caches.batch, pages=pages, warps=warps, ms=time,
+        )  # fmt: skip
+    selecting.SCORING = usual
+    for warps in (4, 8, 16, 32):
+        selecting.RANKING_WARPS = warps
+        time = milliseconds(each(caches, caches.select), replays=20)
+        record.add(label="tune ranking", length=caches.length, batch=caches.batch, warps=warps, ms=time)
+    selecting.RANKING_WARPS = None
+
+
+def main() -> int:
+    """Run."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--out", type=Path, help="JSON file for the rows")
+    parser.add_argument("--tune", action="store_true", help="also time other tiles")
+    options = parser.parse_args()
+    if not torch.cuda.is_available():
+        print("needs a CUDA device", file=sys.stderr)
+        return 2
+    record = Record(options.out)
+    device = torch.cuda.get_device_properties(0)
+    bandwidth = copy_bandwidth()
+    record.add(
+        label="device", name=device.name, multiprocessors=device.multi_processor_count, torch=torch.__version__,
+        triton=triton.__version__, cuda=torch.version.cuda, copy_gbps=bandwidth,
+    )  # fmt: skip
+    for length, batch in SHAPES:
+        measure(record, length, batch, bandwidth, tune=options.tune and length == SHAPES[0][0])
+        torch.cuda.empty_cache()
+    print(
+        f"\n{'tokens':>7} {'batch':>5} {'dense ms':>9} {'quest ms':>9} {'speed-up':>8} {'workspace':>9} {'bounds':>7}"
+    )
+    for row in record.rows:
+        if row["label"] == "summary":
+            print(
+                f"{row['length']:>7} {row['batch']:>5} {row['dense_ms']:>9.4f} {row['whole_ms']:>9.4f} "
+                f"{row['speedup']:>7.2f}x {row['index_and_workspace']:>9.2%} {row['page_bounds']:>7.2%}"
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,95 @@
+"""Channel-wise minimum and maximum of the keys of each page of a batch's caches."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sparsetol_kernels.errors import InputError
+
+
+def update_page_bounds(
+    low: Tensor, high: Tensor, key: Tensor, starts: Tensor, lengths: Tensor, new: int, page_size: int
+) -> None:
+    """Write the bounds of the pages that the last `new` tokens of each sequence lie in; other pages stay as they are.
+
+    Call it after every append, or once for many tokens, a whole prompt for example. A page's bounds are computed from
+    all its tokens in the cache, so that a call may be repeated; those of the last page, which may not be full, cover
+    the tokens that it has. Triton on CUDA, PyTorch elsewhere; the custom operator `sparsetol::update_page_bounds`.
+
+    Source: Tang et al. 2024 (Quest), arXiv 2406.10774, section 3.3.
+
+    Args:
+        low: `[batch, key heads, pages, head size]`, in the key's dtype, written in place; room for every page.
+        high: likewise.
+        key: `[batch, key heads, capacity, head size]`, the cache.
+        starts: int32 `[batch]`: position of each sequence's first real token.
+        lengths: int32 `[batch]`: real tokens of each sequence, the new ones included.
+        new: how many of the last tokens are new; at least 1. More than a sequence has means all of it.
+        page_size: tokens of a page.
+
+    Raises:
+        InputError: a wrong shape, dtype or device.
+
+    """
+    check_bounds(low, high, key, starts, lengths, page_size)
+    if new < 1:
+        raise InputError(f"new {new} must be at least 1 token")
+    torch.ops.sparsetol.update_page_bounds(low, high, key, starts, lengths, new, page_size)
+
+
+@torch.library.custom_op("sparsetol::update_page_bounds", mutates_args=("low", "high"))
+def _operator(
+    low: Tensor, high: Tensor, key: Tensor, starts: Tensor, lengths: Tensor, new: int, page_size: int
+) -> None:
+    update_page_bounds_reference(low, high, key, starts, lengths, new, page_size)
+
+
+@_operator.register_kernel("cuda")
+def _on_cuda(low: Tensor, high: Tensor, key: Tensor, starts: Tensor, lengths: Tensor, new: int, page_size: int) -> None:
+    from sparsetol_kernels.on_triton.page_bounds import launch
+
+    launch(key, low, high, starts, lengths, new, page_size)
+
+
+@_operator.register_fake
+def _nothing(*_: object) -> None:
+    pass
+
+
+def update_page_bounds_reference(
+    low: Tensor, high: Tensor, key: Tensor, starts: Tensor, lengths: Tensor, new: int, page_size: int
+) -> None:
+    """The same by definition, page by page in PyTorch."""
+    for sequence, (start, length) in enumerate(zip(starts.tolist(), lengths.tolist(), strict=True)):
+        for page in range(max(0, length - new) // page_size, -(-length // page_size)):
+            tokens = slice(start + page * page_size, start + min(length, (page + 1) * page_size))
+            low[sequence, :, page] = key[sequence, :, tokens].amin(dim=1)
+            high[sequence, :, page] = key[sequence, :, tokens].amax(dim=1)
+
+
+def check_bounds(low: Tensor, high: Tensor, key: Tensor, starts: Tensor, lengths: Tensor, page_size: int) -> None:
+    """Raise `InputError` where the bounds do not fit the cache."""
+    if page_size < 1:
+        raise InputError(f"page_size {page_size} must be at least 1 token")
+    if key.dim() != 4:
+        raise InputError(f"key {tuple(key.shape)} must be [batch, key heads, capacity, head size]")
+    batch, heads, capacity, size = key.shape
+    wanted = (batch, heads, -(-capacity // page_size), size)
+    for name, tensor in (("low", low), ("high", high)):
+        if (
+            tensor.dim() != 4
+            or (*tensor.shape[:2], size) != (batch, heads, tensor.shape[3])
+            or (tensor.shape[2] < wanted[2])
+        ):
+            raise InputError(f"{name} {tuple(tensor.shape)} must be {wanted}, or with more pages")
+        if tensor.dtype != key.dtype:
+            raise InputError(f"{name} is {tensor.dtype} and key {key.dtype}; both must be the same")
+    if low.stride() != high.stride():
+        raise InputError(f"low and high must have equal strides, not {low.stride()} and {high.stride()}")
+    for name, tensor in (("starts", starts), ("lengths", lengths)):
+        if tensor.shape != (batch,) or tensor.dtype != torch.int32:
+            raise InputError(f"{name} is {tensor.dtype} {tuple(tensor.shape)}, must be torch.int32 ({batch},)")
+    for name, tensor in (("low", low), ("high", high), ("starts", starts), ("lengths", lengths)):
+        if tensor.device != key.device:
+            raise InputError(f"{name} is on {tensor.device} and key on {key.device}; all must be on one device")

@@ -1,0 +1,258 @@
+"""Sparse decode attention of a batch: one new token of each sequence over lists of pages, or of tokens, of its cache."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sparsetol_kernels.errors import InputError
+
+DTYPES = (torch.bfloat16, torch.float16, torch.float32)
+"""What the Triton kernel computes; the reference computes in any floating dtype."""
+
+
+def sparse_decode_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    index: Tensor,
+    count: Tensor,
+    *,
+    page_size: int = 1,
+    starts: Tensor | None = None,
+    lengths: Tensor | None = None,
+    scale: float | None = None,
+    window: int | None = None,
+    softcap: float | None = None,
+    sinks: Tensor | None = None,
+    debug: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Attention of one new token of each sequence over the cached tokens listed for each key head.
+
+    On CUDA plain Triton kernels compute it, with products in the inputs' dtype and sums in float32; elsewhere PyTorch
+    does. It is the custom operator `sparsetol::sparse_decode_attention`: it can be compiled, and captured in a CUDA
+    graph and replayed after the tensors were changed in place. The device is never waited for, but with `debug`.
+
+    A page holds `page_size` tokens of its sequence, counted from the sequence's first real one; page p holds tokens
+    `p * page_size` to `(p + 1) * page_size - 1`, of which those at or past the sequence's length are left out.
+
+    Args:
+        query: `[batch, query heads, head size]`, bfloat16, float16 or float32.
+        key: `[batch, key heads, capacity, head size]`, of the query's dtype; query heads are a multiple of key heads.
+        value: `[batch, key heads, capacity, value size]`, likewise.
+        index: int32 `[batch, key heads, most]`: page numbers, each at most once, in any order.
+        count: int32 `[batch, key heads]`: how many entries of each list count, at most `most`; 0 gives zeros.
+        page_size: tokens of a page; 1 makes the lists lists of tokens.
+        starts: int32 `[batch]`: position of each sequence's first real token (left padding before it); None for 0.
+        lengths: int32 `[batch]`: real tokens of each sequence, the new one included; None for all from `starts` on.
+        scale: factor on query-key products; None for `head size ** -0.5`.
+        window: only the last `window` tokens of a sequence are seen; None for all.
+        softcap: scores become `softcap * tanh(score / softcap)`; None for none.
+        sinks: `[query heads]`: a logit that joins the softmax of each query head and has no value; None for none.
+        debug: look at the numbers in `index`, `count`, `starts` and `lengths` too, which waits for the device.
+
+    Returns:
+        The attention `[batch, query heads, value size]` in the query's dtype, and the natural logarithm of the sum of
+        exponentials (sinks included), float32 `[batch, query heads]`, minus infinity where nothing is attended.
+
+    Raises:
+        InputError: a wrong shape, dtype or device; with `debug` also a number that is out of range. Without, pages
+            and tokens out of range are left out, and `count`, `starts` and `lengths` must be right.
+
+    """
+    batch, _, capacity = key.shape[:3] if key.dim() == 4 else (0, 0, 0)
+    starts = torch.zeros(batch, dtype=torch.int32, device=key.device) if starts is None else starts
+    lengths = capacity - starts if lengths is None else lengths
+    _check(query, key, value, index, count, starts, lengths, page_size, window, softcap, sinks)
+    if debug:
+        _check_numbers(key, index, count, starts, lengths, page_size)
+    scale = query.shape[2] ** -0.5 if scale is None else scale
+    out: tuple[Tensor, Tensor] = torch.ops.sparsetol.sparse_decode_attention(
+        query, key, value, index, count, starts, lengths, page_size, scale, window, softcap, sinks
+    )
+    return out
+
+
+@torch.library.custom_op("sparsetol::sparse_decode_attention", mutates_args=())
+def _operator(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    index: Tensor,
+    count: Tensor,
+    starts: Tensor,
+    lengths: Tensor,
+    page_size: int,
+    scale: float,
+    window: int | None,
+    softcap: float | None,
+    sinks: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    return sparse_decode_attention_reference(
+        query, key, value, index, count, starts, lengths, page_size, scale, window, softcap, sinks
+    )
+
+
+@_operator.register_kernel("cuda")
+def _on_cuda(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    index: Tensor,
+    count: Tensor,
+    starts: Tensor,
+    lengths: Tensor,
+    page_size: int,
+    scale: float,
+    window: int | None,
+    softcap: float | None,
+    sinks: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    from sparsetol_kernels.on_triton.sparse_decode import launch
+
+    return launch(query, key, value, index, count, starts, lengths, page_size, scale, window, softcap, sinks)
+
+
+@_operator.register_fake
+def _shapes(query: Tensor, key: Tensor, value: Tensor, *_: object) -> tuple[Tensor, Tensor]:  # noqa: ARG001
+    return (
+        query.new_empty((*query.shape[:2], value.shape[3])),
+        query.new_empty(query.shape[:2], dtype=torch.float32),
+    )
+
+
+def sparse_decode_attention_reference(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    index: Tensor,
+    count: Tensor,
+    starts: Tensor,
+    lengths: Tensor,
+    page_size: int,
+    scale: float,
+    window: int | None = None,
+    softcap: float | None = None,
+    sinks: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The same by definition, list by list in PyTorch; float64 inputs are computed in float64.
+
+    Arguments and results are `sparse_decode_attention`'s.
+    """
+    wide = torch.float64 if query.dtype == torch.float64 else torch.float32
+    batch, query_heads, _ = query.shape
+    heads = key.shape[1]
+    out = query.new_zeros(batch, query_heads, value.shape[3])
+    lse = query.new_full((batch, query_heads), float("-inf"), dtype=torch.float32)
+    inside = torch.arange(page_size, device=query.device)
+    for sequence in range(batch):
+        start, length = int(starts[sequence]), int(lengths[sequence])
+        for head in range(heads):
+            pages = index[sequence, head, : int(count[sequence, head])].long()
+            tokens = (pages[:, None] * page_size + inside).flatten()
+            tokens = tokens[(tokens >= 0) & (tokens < length)]
+            if window is not None:
+                tokens = tokens[tokens >= length - window]
+            rows = slice(head * query_heads // heads, (head + 1) * query_heads // heads)
+            scores = query[sequence, rows].to(wide) @ key[sequence, head, start + tokens].to(wide).T * scale
+            if softcap is not None:
+                scores = softcap * torch.tanh(scores / softcap)
+            if sinks is not None:
+                scores = torch.cat([scores, sinks[rows, None].to(wide)], dim=1)
+            if scores.shape[1] == 0:
+                continue
+            weights = scores.softmax(dim=-1)[:, : tokens.shape[0]]
+            out[sequence, rows] = (weights @ value[sequence, head, start + tokens].to(wide)).to(query.dtype)
+            lse[sequence, rows] = scores.logsumexp(dim=-1).float()
+    return out, lse
+
+
+def _check(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    index: Tensor,
+    count: Tensor,
+    starts: Tensor,
+    lengths: Tensor,
+    page_size: int,
+    window: int | None,
+    softcap: float | None,
+    sinks: Tensor | None,
+) -> None:
+    if query.dim() != 3 or key.dim() != 4 or value.dim() != 4:
+        raise InputError(
+            f"query, key and value have {query.dim()}, {key.dim()} and {value.dim()} dimensions; right are "
+            "[batch, query heads, head size] and twice [batch, key heads, capacity, size]"
+        )
+    batch, query_heads, size = query.shape
+    _, heads, capacity, _ = key.shape
+    if (key.shape[0], key.shape[3]) != (batch, size) or query_heads % max(heads, 1) or not heads:
+        raise InputError(
+            f"key {tuple(key.shape)} does not fit query {tuple(query.shape)}: batch and head size must be equal, "
+            "and query heads a multiple of key heads"
+        )
+    if value.shape[:3] != key.shape[:3]:
+        raise InputError(f"value {tuple(value.shape)} must have as many sequences, heads and tokens as the key's "
+                          f"{(batch, heads, capacity)}")  # fmt: skip
+    if index.dim() != 3 or index.shape[:2] != (batch, heads):
+        raise InputError(f"index {tuple(index.shape)} must be [batch, key heads, most] = [{batch}, {heads}, most]")
+    for name, tensor, shape in (
+        ("count", count, (batch, heads)),
+        ("starts", starts, (batch,)),
+        ("lengths", lengths, (batch,)),
+        ("sinks", sinks, (query_heads,)),
+    ):
+        if tensor is not None and tensor.shape != shape:
+            raise InputError(f"{name} {tuple(tensor.shape)} must be {shape}")
+    if query.is_cuda and query.dtype not in DTYPES:
+        raise InputError(f"query is {query.dtype}; the kernel computes bfloat16, float16 and float32")
+    for name, tensor in (("key", key), ("value", value)):
+        if tensor.dtype != query.dtype:
+            raise InputError(f"{name} is {tensor.dtype} and query {query.dtype}; both must be the same")
+    for name, tensor in (("index", index), ("count", count), ("starts", starts), ("lengths", lengths)):
+        if tensor.dtype != torch.int32:
+            raise InputError(f"{name} is {tensor.dtype}, must be torch.int32")
+    for name, tensor in (
+        ("key", key),
+        ("value", value),
+        ("index", index),
+        ("count", count),
+        ("starts", starts),
+        ("lengths", lengths),
+        ("sinks", sinks),
+    ):
+        if tensor is not None and tensor.device != query.device:
+            raise InputError(f"{name} is on {tensor.device} and query on {query.device}; all must be on one device")
+    if page_size < 1:
+        raise InputError(f"page_size {page_size} must be at least 1 token")
+    if window is not None and window < 1:
+        raise InputError(f"window {window} must be at least 1 token, or None for all")
+    if softcap is not None and softcap <= 0:
+        raise InputError(f"softcap {softcap} must be above 0, or None for none")
+
+
+def _check_numbers(key: Tensor, index: Tensor, count: Tensor, starts: Tensor, lengths: Tensor, page_size: int) -> None:
+    capacity, most = key.shape[2], index.shape[2]
+    wrong = (starts < 0) | (lengths < 0) | (starts.long() + lengths > capacity)
+    if wrong.any():
+        sequence = int(wrong.nonzero()[0])
+        raise InputError(
+            f"sequence {sequence} starts at {int(starts[sequence])} and has {int(lengths[sequence])} tokens, "
+            f"which must lie within the cache's {capacity}"
+        )
+    bad = (count < 0) | (count > most)
+    if bad.any():
+        sequence, head = bad.nonzero()[0].tolist()
+        raise InputError(
+            f"count[{sequence}, {head}] is {int(count[sequence, head])}; index holds 0 to {most} entries a list"
+        )
+    counted = torch.arange(most, device=index.device) < count[..., None]
+    pages = (lengths + page_size - 1) // page_size
+    out = counted & ((index < 0) | (index >= pages[:, None, None]))
+    if out.any():
+        sequence, head, entry = out.nonzero()[0].tolist()
+        raise InputError(
+            f"index[{sequence}, {head}, {entry}] is {int(index[sequence, head, entry])}; sequence {sequence} has "
+            f"pages 0 to {int(pages[sequence]) - 1} ({int(lengths[sequence])} tokens, {page_size} a page)"
+        )

@@ -138,7 +138,7 @@ class Caches:
 
 def milliseconds(calls: list[Callable[[], object]], replays: int = 60) -> float:
     """Median time of one call, all of them captured in a CUDA graph."""
-    stream = torch.cuda.Stream()
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     with torch.cuda.stream(stream):
         for call in calls:
             call()
@@ -151,13 +151,13 @@ def milliseconds(calls: list[Callable[[], object]], replays: int = 60) -> float:
         graph.replay()
     times = []
     for _ in range(replays):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
         start.record()
         graph.replay()
         end.record()
         times.append((start, end))
     torch.cuda.synchronize()
-    return statistics.median(start.elapsed_time(end) for start, end in times) / len(calls)
+    return float(statistics.median(start.elapsed_time(end) for start, end in times)) / len(calls)
 
 
 def copy_bandwidth() -> float:
@@ -320,11 +320,12 @@ def vary(record: Record, caches: Caches, selected: list[tuple[Tensor, Tensor]]) 
             label="tune selection", length=caches.length, batch=caches.batch, pages=pages, warps=warps, ms=time,
         )  # fmt: skip
     selecting.SCORING = usual
-    for warps in (4, 8, 16, 32):
-        selecting.RANKING_WARPS = warps
+    few = selecting.SCORES_OF_A_WARP
+    for scores in (2048, 1024, 512):
+        selecting.SCORES_OF_A_WARP = scores
         time = milliseconds(each(caches, caches.select), replays=20)
-        record.add(label="tune ranking", length=caches.length, batch=caches.batch, warps=warps, ms=time)
-    selecting.RANKING_WARPS = None
+        record.add(label="tune ranking", length=caches.length, batch=caches.batch, scores_of_a_warp=scores, ms=time)
+    selecting.SCORES_OF_A_WARP = few
 
 
 def main() -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sparsetol_kernels.errors import InputError
+from sparsetol_kernels.errors import require
+
+_NAME = "update_page_bounds"
 
 
 def update_page_bounds(
@@ -32,9 +34,8 @@ def update_page_bounds(
         InputError: a wrong shape, dtype or device.
 
     """
-    check_bounds(low, high, key, starts, lengths, page_size)
-    if new < 1:
-        raise InputError(f"new {new} must be at least 1 token")
+    check_bounds(_NAME, low, high, key, starts, lengths, page_size)
+    require(new >= 1, _NAME, f"new {new} must be at least 1 token")
     torch.ops.sparsetol.update_page_bounds(low, high, key, starts, lengths, new, page_size)
 
 
@@ -68,28 +69,34 @@ def update_page_bounds_reference(
             high[sequence, :, page] = key[sequence, :, tokens].amax(dim=1)
 
 
-def check_bounds(low: Tensor, high: Tensor, key: Tensor, starts: Tensor, lengths: Tensor, page_size: int) -> None:
+def check_bounds(
+    operation: str, low: Tensor, high: Tensor, key: Tensor, starts: Tensor, lengths: Tensor, page_size: int
+) -> None:
     """Raise `InputError` where the bounds do not fit the cache."""
-    if page_size < 1:
-        raise InputError(f"page_size {page_size} must be at least 1 token")
-    if key.dim() != 4:
-        raise InputError(f"key {tuple(key.shape)} must be [batch, key heads, capacity, head size]")
+    require(page_size >= 1, operation, f"page_size {page_size} must be at least 1 token")
+    require(key.dim() == 4, operation, f"key {tuple(key.shape)} must be [batch, key heads, capacity, head size]")
     batch, heads, capacity, size = key.shape
-    wanted = (batch, heads, -(-capacity // page_size), size)
+    pages = -(-capacity // page_size)
     for name, tensor in (("low", low), ("high", high)):
-        if (
-            tensor.dim() != 4
-            or (*tensor.shape[:2], size) != (batch, heads, tensor.shape[3])
-            or (tensor.shape[2] < wanted[2])
-        ):
-            raise InputError(f"{name} {tuple(tensor.shape)} must be {wanted}, or with more pages")
-        if tensor.dtype != key.dtype:
-            raise InputError(f"{name} is {tensor.dtype} and key {key.dtype}; both must be the same")
-    if low.stride() != high.stride():
-        raise InputError(f"low and high must have equal strides, not {low.stride()} and {high.stride()}")
+        fits = tensor.dim() == 4 and tensor.shape[2] >= pages
+        require(
+            fits and (*tensor.shape[:2], tensor.shape[3]) == (batch, heads, size),
+            operation,
+            f"{name} {tuple(tensor.shape)} must be {(batch, heads, pages, size)}, or with more pages",
+        )
+        require(tensor.dtype == key.dtype, operation, f"{name} is {tensor.dtype} and key {key.dtype}")
+    require(
+        low.stride() == high.stride(),
+        operation,
+        f"low and high must have equal strides, not {low.stride()} and {high.stride()}",
+    )
     for name, tensor in (("starts", starts), ("lengths", lengths)):
-        if tensor.shape != (batch,) or tensor.dtype != torch.int32:
-            raise InputError(f"{name} is {tensor.dtype} {tuple(tensor.shape)}, must be torch.int32 ({batch},)")
+        require(
+            tensor.shape == (batch,) and tensor.dtype == torch.int32,
+            operation,
+            f"{name} is {tensor.dtype} {tuple(tensor.shape)}, must be torch.int32 ({batch},)",
+        )
     for name, tensor in (("low", low), ("high", high), ("starts", starts), ("lengths", lengths)):
-        if tensor.device != key.device:
-            raise InputError(f"{name} is on {tensor.device} and key on {key.device}; all must be on one device")
+        require(
+            tensor.device == key.device, operation, f"{name} and key are on different devices; key is on {key.device}"
+        )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sparsetol_kernels.errors import InputError
+from sparsetol_kernels.errors import require, require_alike
 from sparsetol_kernels.page_bounds import check_bounds, update_page_bounds_reference
 from sparsetol_kernels.quest import quest_page_scores
+
+_NAME = "quest_select"
 
 
 def quest_select(
@@ -24,9 +26,9 @@ def quest_select(
 ) -> tuple[Tensor, Tensor]:
     """Pages that one new token of each sequence reads: its best-scoring earlier pages, and the current one.
 
-    The current page holds the new token; its bounds are brought up to date here, so that decoding one token a call needs
-    no other upkeep once the prompt's pages are bounded. Of pages that score the same the earlier one is taken. Triton on
-    CUDA, PyTorch elsewhere; the custom operator `sparsetol::quest_select`, which never waits for the device.
+    The current page holds the new token; its bounds are brought up to date here, so that decoding one token a call
+    needs no other upkeep once the prompt's pages are bounded. Of pages that score the same the earlier one is taken.
+    Triton on CUDA, PyTorch elsewhere; the custom operator `sparsetol::quest_select`, which never waits for the device.
 
     Source: Tang et al. 2024 (Quest), arXiv 2406.10774, section 3.3; scores are `quest_page_scores`.
 
@@ -52,22 +54,22 @@ def quest_select(
         InputError: a wrong shape, dtype or device.
 
     """
-    check_bounds(low, high, key, starts, lengths, page_size)
+    check_bounds(_NAME, low, high, key, starts, lengths, page_size)
     batch, heads, _, size = key.shape
-    if query.dim() != 3 or (query.shape[0], query.shape[2]) != (batch, size) or query.shape[1] % heads:
-        raise InputError(
-            f"query {tuple(query.shape)} does not fit key {tuple(key.shape)}: batch and head size must be equal, and "
-            "query heads a multiple of key heads"
-        )
-    if query.dtype != key.dtype or query.device != key.device:
-        raise InputError(f"query is {query.dtype} on {query.device}, key {key.dtype} on {key.device}")
-    if budget.shape != (batch,) or budget.dtype != torch.int32 or budget.device != key.device:
-        raise InputError(
-            f"budget is {budget.dtype} {tuple(budget.shape)} on {budget.device}, must be torch.int32 ({batch},) on "
-            f"{key.device}"
-        )
-    if most < 1:
-        raise InputError(f"most {most} must be at least 1: the current page is always read")
+    require(
+        query.dim() == 3 and (query.shape[0], query.shape[2]) == (batch, size) and query.shape[1] % heads == 0,
+        _NAME,
+        f"query {tuple(query.shape)} does not fit key {tuple(key.shape)}: batch and head size must be equal, and "
+        "query heads a multiple of key heads",
+    )
+    require_alike(_NAME, "query and key", query, key)
+    require(
+        budget.shape == (batch,) and budget.dtype == torch.int32 and budget.device == key.device,
+        _NAME,
+        f"budget is {budget.dtype} {tuple(budget.shape)} on {budget.device}, must be torch.int32 ({batch},) on "
+        f"{key.device}",
+    )
+    require(most >= 1, _NAME, f"most {most} must be at least 1: the current page is always read")
     out: tuple[Tensor, Tensor] = torch.ops.sparsetol.quest_select(
         query, key, low, high, budget, starts, lengths, page_size, most
     )

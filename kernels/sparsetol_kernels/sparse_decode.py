@@ -1,12 +1,14 @@
-"""Sparse decode attention of a batch: one new token of each sequence over lists of pages, or of tokens, of its cache."""
+"""Sparse decode attention of a batch: one new token of each sequence over lists of pages or tokens of its cache."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from sparsetol_kernels.errors import InputError
+from sparsetol_kernels.backend import checking_indices
+from sparsetol_kernels.errors import require
 
+_NAME = "sparse_decode_attention"
 DTYPES = (torch.bfloat16, torch.float16, torch.float32)
 """What the Triton kernel computes; the reference computes in any floating dtype."""
 
@@ -25,13 +27,12 @@ def sparse_decode_attention(
     window: int | None = None,
     softcap: float | None = None,
     sinks: Tensor | None = None,
-    debug: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Attention of one new token of each sequence over the cached tokens listed for each key head.
 
     On CUDA plain Triton kernels compute it, with products in the inputs' dtype and sums in float32; elsewhere PyTorch
     does. It is the custom operator `sparsetol::sparse_decode_attention`: it can be compiled, and captured in a CUDA
-    graph and replayed after the tensors were changed in place. The device is never waited for, but with `debug`.
+    graph and replayed after the tensors were changed in place. The device is never waited for.
 
     A page holds `page_size` tokens of its sequence, counted from the sequence's first real one; page p holds tokens
     `p * page_size` to `(p + 1) * page_size - 1`, of which those at or past the sequence's length are left out.
@@ -49,22 +50,22 @@ def sparse_decode_attention(
         window: only the last `window` tokens of a sequence are seen; None for all.
         softcap: scores become `softcap * tanh(score / softcap)`; None for none.
         sinks: `[query heads]`: a logit that joins the softmax of each query head and has no value; None for none.
-        debug: look at the numbers in `index`, `count`, `starts` and `lengths` too, which waits for the device.
 
     Returns:
         The attention `[batch, query heads, value size]` in the query's dtype, and the natural logarithm of the sum of
         exponentials (sinks included), float32 `[batch, query heads]`, minus infinity where nothing is attended.
 
     Raises:
-        InputError: a wrong shape, dtype or device; with `debug` also a number that is out of range. Without, pages
-            and tokens out of range are left out, and `count`, `starts` and `lengths` must be right.
+        InputError: a wrong shape, dtype or device. The numbers in `index`, `count`, `starts` and `lengths` are checked
+            only where SPARSETOL_KERNELS_DEBUG=1, which waits for the device; without it, pages and tokens out of range
+            are left out, and `count`, `starts` and `lengths` out of range are undefined behaviour.
 
     """
     batch, _, capacity = key.shape[:3] if key.dim() == 4 else (0, 0, 0)
     starts = torch.zeros(batch, dtype=torch.int32, device=key.device) if starts is None else starts
     lengths = capacity - starts if lengths is None else lengths
     _check(query, key, value, index, count, starts, lengths, page_size, window, softcap, sinks)
-    if debug:
+    if checking_indices():
         _check_numbers(key, index, count, starts, lengths, page_size)
     scale = query.shape[2] ** -0.5 if scale is None else scale
     out: tuple[Tensor, Tensor] = torch.ops.sparsetol.sparse_decode_attention(
@@ -180,79 +181,75 @@ def _check(
     softcap: float | None,
     sinks: Tensor | None,
 ) -> None:
-    if query.dim() != 3 or key.dim() != 4 or value.dim() != 4:
-        raise InputError(
-            f"query, key and value have {query.dim()}, {key.dim()} and {value.dim()} dimensions; right are "
-            "[batch, query heads, head size] and twice [batch, key heads, capacity, size]"
-        )
+    require(
+        (query.dim(), key.dim(), value.dim()) == (3, 4, 4),
+        _NAME,
+        f"query, key and value have {query.dim()}, {key.dim()} and {value.dim()} dimensions; wanted "
+        "[batch, query heads, head size] and twice [batch, key heads, capacity, size]",
+    )
     batch, query_heads, size = query.shape
     _, heads, capacity, _ = key.shape
-    if (key.shape[0], key.shape[3]) != (batch, size) or query_heads % max(heads, 1) or not heads:
-        raise InputError(
-            f"key {tuple(key.shape)} does not fit query {tuple(query.shape)}: batch and head size must be equal, "
-            "and query heads a multiple of key heads"
-        )
-    if value.shape[:3] != key.shape[:3]:
-        raise InputError(f"value {tuple(value.shape)} must have as many sequences, heads and tokens as the key's "
-                          f"{(batch, heads, capacity)}")  # fmt: skip
-    if index.dim() != 3 or index.shape[:2] != (batch, heads):
-        raise InputError(f"index {tuple(index.shape)} must be [batch, key heads, most] = [{batch}, {heads}, most]")
-    for name, tensor, shape in (
-        ("count", count, (batch, heads)),
-        ("starts", starts, (batch,)),
-        ("lengths", lengths, (batch,)),
-        ("sinks", sinks, (query_heads,)),
-    ):
-        if tensor is not None and tensor.shape != shape:
-            raise InputError(f"{name} {tuple(tensor.shape)} must be {shape}")
-    if query.is_cuda and query.dtype not in DTYPES:
-        raise InputError(f"query is {query.dtype}; the kernel computes bfloat16, float16 and float32")
+    require(
+        (key.shape[0], key.shape[3]) == (batch, size) and heads > 0 and query_heads % max(heads, 1) == 0,
+        _NAME,
+        f"key {tuple(key.shape)} does not fit query {tuple(query.shape)}: batch and head size must be equal, "
+        "and query heads a multiple of key heads",
+    )
+    require(
+        value.shape[:3] == key.shape[:3],
+        _NAME,
+        f"value {tuple(value.shape)} must have as many sequences, heads and tokens as the key: "
+        f"{(batch, heads, capacity)}",
+    )
+    require(
+        index.dim() == 3 and index.shape[:2] == (batch, heads),
+        _NAME,
+        f"index {tuple(index.shape)} must be [batch, key heads, most] = [{batch}, {heads}, most]",
+    )
+    numbers = {"index": index, "count": count, "starts": starts, "lengths": lengths}
+    shapes = {"count": (batch, heads), "starts": (batch,), "lengths": (batch,)}
+    for name, shape in shapes.items():
+        require(numbers[name].shape == shape, _NAME, f"{name} {tuple(numbers[name].shape)} must be {shape}")
+    if sinks is not None:
+        require(sinks.shape == (query_heads,), _NAME, f"sinks {tuple(sinks.shape)} must be {(query_heads,)}")
+    require(
+        query.device.type != "cuda" or query.dtype in DTYPES,
+        _NAME,
+        f"query is {query.dtype}; the kernel computes bfloat16, float16 and float32",
+    )
     for name, tensor in (("key", key), ("value", value)):
-        if tensor.dtype != query.dtype:
-            raise InputError(f"{name} is {tensor.dtype} and query {query.dtype}; both must be the same")
-    for name, tensor in (("index", index), ("count", count), ("starts", starts), ("lengths", lengths)):
-        if tensor.dtype != torch.int32:
-            raise InputError(f"{name} is {tensor.dtype}, must be torch.int32")
-    for name, tensor in (
-        ("key", key),
-        ("value", value),
-        ("index", index),
-        ("count", count),
-        ("starts", starts),
-        ("lengths", lengths),
-        ("sinks", sinks),
-    ):
-        if tensor is not None and tensor.device != query.device:
-            raise InputError(f"{name} is on {tensor.device} and query on {query.device}; all must be on one device")
-    if page_size < 1:
-        raise InputError(f"page_size {page_size} must be at least 1 token")
-    if window is not None and window < 1:
-        raise InputError(f"window {window} must be at least 1 token, or None for all")
-    if softcap is not None and softcap <= 0:
-        raise InputError(f"softcap {softcap} must be above 0, or None for none")
+        require(tensor.dtype == query.dtype, _NAME, f"{name} is {tensor.dtype} and query {query.dtype}")
+    for name, tensor in numbers.items():
+        require(tensor.dtype == torch.int32, _NAME, f"{name} is {tensor.dtype}, must be torch.int32")
+    for name, other in {"key": key, "value": value, "sinks": sinks, **numbers}.items():
+        require(
+            other is None or other.device == query.device,
+            _NAME,
+            f"{name} and query are on different devices; query is on {query.device}",
+        )
+    require(page_size >= 1, _NAME, f"page_size {page_size} must be at least 1 token")
+    require(window is None or window >= 1, _NAME, f"window {window} must be at least 1 token, or None for all")
+    require(softcap is None or softcap > 0, _NAME, f"softcap {softcap} must be above 0, or None for none")
 
 
 def _check_numbers(key: Tensor, index: Tensor, count: Tensor, starts: Tensor, lengths: Tensor, page_size: int) -> None:
     capacity, most = key.shape[2], index.shape[2]
-    wrong = (starts < 0) | (lengths < 0) | (starts.long() + lengths > capacity)
-    if wrong.any():
-        sequence = int(wrong.nonzero()[0])
-        raise InputError(
-            f"sequence {sequence} starts at {int(starts[sequence])} and has {int(lengths[sequence])} tokens, "
-            f"which must lie within the cache's {capacity}"
+    for sequence, (start, length) in enumerate(zip(starts.tolist(), lengths.tolist(), strict=True)):
+        require(
+            start >= 0 and length >= 0 and start + length <= capacity,
+            _NAME,
+            f"sequence {sequence} starts at {start} and has {length} tokens, which must lie within the cache's "
+            f"{capacity}",
         )
-    bad = (count < 0) | (count > most)
-    if bad.any():
-        sequence, head = bad.nonzero()[0].tolist()
-        raise InputError(
-            f"count[{sequence}, {head}] is {int(count[sequence, head])}; index holds 0 to {most} entries a list"
-        )
+    for sequence, head in ((count < 0) | (count > most)).nonzero().tolist():
+        found = int(count[sequence, head])
+        require(condition=False, operation=_NAME, message=f"count[{sequence}, {head}] is {found}, must be 0 to {most}")
     counted = torch.arange(most, device=index.device) < count[..., None]
     pages = (lengths + page_size - 1) // page_size
-    out = counted & ((index < 0) | (index >= pages[:, None, None]))
-    if out.any():
-        sequence, head, entry = out.nonzero()[0].tolist()
-        raise InputError(
-            f"index[{sequence}, {head}, {entry}] is {int(index[sequence, head, entry])}; sequence {sequence} has "
-            f"pages 0 to {int(pages[sequence]) - 1} ({int(lengths[sequence])} tokens, {page_size} a page)"
+    for sequence, head, entry in (counted & ((index < 0) | (index >= pages[:, None, None]))).nonzero().tolist():
+        found = int(index[sequence, head, entry])
+        message = (
+            f"index[{sequence}, {head}, {entry}] is {found}; sequence {sequence} has pages 0 to "
+            f"{int(pages[sequence]) - 1} ({int(lengths[sequence])} tokens, {page_size} a page)"
         )
+        require(condition=False, operation=_NAME, message=message)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernels import builds_block_sparse
+from tests.kernels import builds_block_sparse, builds_decode
 from tests.kernels.compiling import SHARED, Build, compile_for
 
 BUILDS: list[Build] = [
     *builds_block_sparse.BUILDS,
+    *builds_decode.BUILDS,
 ]
 """One line for each module that lists a kernel's builds."""
 

@@ -46,9 +46,9 @@ def triton_select(
         lengths: Tensor,
         most: int,
     ) -> tuple[Tensor, Tensor]:
-        moved = [one.to(kernel_device) for one in (query, key, low, high, budget, starts, lengths)]
+        moved: list[Any] = [one.to(kernel_device) for one in (query, key, low, high, budget, starts, lengths)]
         with poisoned():
-            index, count = on_triton.launch(*moved, PAGE, most)
+            index, count = on_triton.launch(*[*moved, PAGE, most])
         low.copy_(moved[2])
         high.copy_(moved[3])
         return index.cpu(), count.cpu()

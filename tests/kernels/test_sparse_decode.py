@@ -69,11 +69,12 @@ class Batch:
     lengths: Tensor
     sinks: Tensor | None
 
-    def arguments(self, case: Case, device: torch.device) -> tuple[Any, ...]:
+    def arguments(self, case: Case, device: torch.device, *more: object) -> tuple[Any, ...]:
+        """The operator's, and what else the kernels' launch is to be given."""
         tensors = (self.query, self.key, self.value, self.index, self.count, self.starts, self.lengths)
         sinks = None if self.sinks is None else self.sinks.to(device)
         on_device = (tensor if device.type == "cpu" else to_strided(tensor, device) for tensor in tensors)
-        return (*on_device, case.page, case.size**-0.5, case.window, case.softcap, sinks)
+        return (*on_device, case.page, case.size**-0.5, case.window, case.softcap, sinks, *more)
 
 
 def batch_of(case: Case, seed: int = 3) -> Batch:
@@ -162,7 +163,7 @@ def test_the_operator_computes_the_definition(case: Case) -> None:
     out, lse = sparse_decode_attention(
         batch.query, batch.key, batch.value, batch.index, batch.count,
         page_size=case.page, starts=batch.starts, lengths=batch.lengths,
-        window=case.window, softcap=case.softcap, sinks=batch.sinks, debug=True,
+        window=case.window, softcap=case.softcap, sinks=batch.sinks,
     )  # fmt: skip
 
     assert_close(case, batch, out, lse)
@@ -178,7 +179,7 @@ def test_triton_computes_the_definition(case: Case, kernel_device: torch.device)
 
     with poisoned():
         # Five pieces of 16 tokens: some get several tiles, some of the short lists none.
-        out, lse = launch(*batch.arguments(case, kernel_device), how=Launch(16, warps=4, stages=2, programs=5))
+        out, lse = launch(*batch.arguments(case, kernel_device, Launch(16, warps=4, stages=2, programs=5)))
 
     assert_close(case, batch, out.cpu(), lse.cpu())
 
@@ -190,7 +191,7 @@ def test_triton_may_cut_a_list_anywhere(kernel_device: torch.device) -> None:
     launches = [Launch(tokens, warps=4, stages=2, programs=programs) for tokens, programs in ((128, 1), (16, 40))]
 
     (one, one_lse), (many, many_lse) = (
-        launch(*batch.arguments(CASES["pages"], kernel_device), how=how) for how in launches
+        launch(*batch.arguments(CASES["pages"], kernel_device, how)) for how in launches
     )
 
     torch.testing.assert_close(one, many)
@@ -223,27 +224,36 @@ def test_the_operator_is_well_formed() -> None:
 
 WRONG = {
     "query of two dimensions": (lambda b: {"query": b.query[0]}, "query, key and value have 2, 4 and 4 dimensions"),
-    "heads that do not divide": (lambda b: {"query": b.query[:, :5]}, r"key \(2, 2, 150, 32\) does not fit query \(2, 5, 32\)"),
+    "heads that do not divide": (
+        lambda b: {"query": b.query[:, :5]},
+        r"key \(2, 2, 150, 32\) does not fit query \(2, 5, 32\)",
+    ),
     "another head size": (lambda b: {"query": b.query[..., :16]}, "batch and head size must be equal"),
-    "fewer values": (lambda b: {"value": b.value[:, :, 1:]}, r"as many sequences, heads and tokens"),
-    "lists of one sequence": (lambda b: {"index": b.index[:1]}, r"index \(1, 2, 10\) must be \[batch, key heads, most\]"),
+    "fewer values": (lambda b: {"value": b.value[:, :, 1:]}, "as many sequences, heads and tokens"),
+    "lists of one sequence": (
+        lambda b: {"index": b.index[:1]},
+        r"index \(1, 2, 10\) must be \[batch, key heads, most\]",
+    ),
     "counts of one head": (lambda b: {"count": b.count[:, :1]}, r"count \(2, 1\) must be \(2, 2\)"),
     "another dtype": (lambda b: {"key": b.key.half()}, "key is torch.float16 and query torch.float32"),
     "wide lists": (lambda b: {"index": b.index.long()}, "index is torch.int64, must be torch.int32"),
-    "another device": (lambda b: {"value": b.value.to("meta")}, "value is on meta and query on cpu"),
+    "another device": (lambda b: {"value": b.value.to("meta")}, "value and query are on different devices"),
     "no page": (lambda _: {"page_size": 0}, "page_size 0 must be at least 1"),
     "no window": (lambda _: {"window": 0}, "window 0 must be at least 1"),
     "no soft-cap": (lambda _: {"softcap": 0.0}, "softcap 0.0 must be above 0"),
     "a page too far": (lambda b: {"lengths": b.lengths // 2}, r"index\[0, 0, \d\] is \d; sequence 0 has pages 0 to 4"),
-    "more than the list": (lambda b: {"count": b.count + 1}, r"count\[0, 0\] is 11; index holds 0 to 10"),
+    "more than the list": (lambda b: {"count": b.count + 1}, r"count\[0, 0\] is 11, must be 0 to 10"),
     "beyond the cache": (lambda b: {"starts": b.starts + 1}, "sequence 0 starts at 1 and has 150 tokens.*cache's 150"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("change", "message"), WRONG.values(), ids=WRONG.keys())
-def test_wrong_arguments_are_named(change: Callable[[Batch], dict[str, object]], message: str) -> None:
+def test_wrong_arguments_are_named(
+    change: Callable[[Batch], dict[str, object]], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPARSETOL_KERNELS_DEBUG", "1")
     batch = batch_of(CASES["pages"])
     right = {name: getattr(batch, name) for name in ("query", "key", "value", "index", "count", "starts", "lengths")}
 
     with pytest.raises(InputError, match=message):
-        sparse_decode_attention(**(right | {"page_size": 16, "debug": True} | change(batch)))
+        sparse_decode_attention(**(right | {"page_size": 16} | change(batch)))

@@ -25,8 +25,8 @@ class Scoring:
 
 
 SCORING = Scoring(pages=32, warps=4)
-RANKING_WARPS: int | None = None
-"""Warps of a program that picks pages; None for one for 512 scores, 4 to 16."""
+SCORES_OF_A_WARP = 512
+"""In a program that picks pages, which has 4 to 16 warps."""
 MOST_AT_ONCE = 16384
 """Scores that a program holds in registers; longer lists are read again in every round of the search."""
 
@@ -182,9 +182,20 @@ def launch(
         GROUP=group, ROWS=triton.next_power_of_2(group), SIZE=size, PADDED=triton.next_power_of_2(size),
         PAGE=page_size, PAGES=SCORING.pages, num_warps=SCORING.warps,
     )  # fmt: skip
-    block = min(MOST_AT_ONCE, max(128, triton.next_power_of_2(pages)))
+    block, blocks = ranking_block(pages)
     select_pages[(heads, batch)](
         scores, budget, lengths, index, count, most, *scores.stride()[:2], *index.stride()[:2],
-        PAGE=page_size, BLOCK=block, BLOCKS=triton.cdiv(pages, block), num_warps=RANKING_WARPS or min(16, max(4, block // 512)),
+        PAGE=page_size, BLOCK=block, BLOCKS=blocks, num_warps=ranking_warps(block),
     )  # fmt: skip
     return index, count
+
+
+def ranking_block(pages: int) -> tuple[int, int]:
+    """Scores that a program picks from at once, and how many times it must look."""
+    block = max(128, triton.next_power_of_2(pages)) if pages <= MOST_AT_ONCE else min(8192, MOST_AT_ONCE)
+    return block, triton.cdiv(pages, block)
+
+
+def ranking_warps(block: int) -> int:
+    """Warps of a program that picks from `block` scores at once."""
+    return min(16, max(4, block // SCORES_OF_A_WARP))

@@ -199,7 +199,7 @@ def launch(
 def split_count(lists: int, tokens: int, how: Launch, device: torch.device) -> int:
     """Pieces of each list: enough to fill the device, at least one tile each."""
     wanted = how.programs * multiprocessors(device) // max(1, lists)
-    return max(1, min(wanted, triton.cdiv(tokens, how.tokens), MOST_SPLITS))
+    return max(1, min(wanted, -(-tokens // how.tokens), MOST_SPLITS))
 
 
 @cache

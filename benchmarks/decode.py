@@ -21,14 +21,17 @@ from typing import Any
 
 import torch
 import triton
+from sparsetol_kernels.on_triton import overlap
 from sparsetol_kernels.on_triton import quest_select as selecting
 from sparsetol_kernels.on_triton import sparse_decode as attending
 from sparsetol_kernels.page_bounds import update_page_bounds
 from sparsetol_kernels.quest import quest_page_scores
 from sparsetol_kernels.quest_select import quest_select
+from sparsetol_kernels.source import source_hash
 from sparsetol_kernels.sparse_decode import sparse_decode_attention, sparse_decode_attention_reference
 from torch import Tensor
 
+SOURCES = tuple(f"on_triton/{name}.py" for name in ("overlap", "page_bounds", "quest_select", "sparse_decode"))
 SHAPES = ((131072, 1), (131072, 8), (32768, 8), (32768, 1))
 """(Cached tokens, sequences)."""
 QUERY_HEADS, HEADS, SIZE, PAGE, SPARSITY = 32, 8, 128, 16, 0.9
@@ -312,6 +315,13 @@ def vary(record: Record, caches: Caches, selected: list[tuple[Tensor, Tensor]]) 
             label="tune attention", length=caches.length, batch=caches.batch, launch=vars(how), ms=time,
             gbps=caches.read_bytes / time / 1e6,
         )  # fmt: skip
+    usual_overlap = overlap.OVERLAP
+    for overlapping in (False, True):
+        overlap.OVERLAP = overlapping
+        time = milliseconds(each(caches, caches.whole))
+        record.add(label="tune overlap", length=caches.length, batch=caches.batch, overlap=overlapping, ms=time)
+        check(record, caches)
+    overlap.OVERLAP = usual_overlap
     usual = selecting.SCORING
     for pages, warps in ((16, 2), (16, 4), (32, 2), (32, 4), (32, 8), (64, 4), (64, 8), (128, 8)):
         selecting.SCORING = selecting.Scoring(pages, warps)
@@ -342,7 +352,7 @@ def main() -> int:
     bandwidth = copy_bandwidth()
     record.add(
         label="device", name=device.name, multiprocessors=device.multi_processor_count, torch=torch.__version__,
-        triton=triton.__version__, cuda=torch.version.cuda, copy_gbps=bandwidth,
+        triton=triton.__version__, cuda=torch.version.cuda, sources=source_hash(*SOURCES), copy_gbps=bandwidth,
     )  # fmt: skip
     for length, batch in SHAPES:
         measure(record, length, batch, bandwidth, tune=options.tune and length == SHAPES[0][0])

@@ -23,7 +23,7 @@ def _attention(label: str, dtype: torch.dtype, size: int, **features: Any) -> Bu
     constants: dict[str, Any] = {"GROUP": 4, "ROWS": 16, "PAGE": 16, "SOFTCAP": False, "WINDOW": False} | features
     constants |= {"SIZE": size, "PADDED": _padded(size), "VALUE_SIZE": size, "VALUE_PADDED": _padded(size)}
     constants |= dict.fromkeys(("query_size", "key_size", "value_size", "index_entry", "count_head"), 1)
-    constants |= {"PRECISION": "ieee" if dtype == torch.float32 else "tf32", "TOKENS": how.tokens}
+    constants |= {"OVERLAP": False, "PRECISION": "ieee" if dtype == torch.float32 else "tf32", "TOKENS": how.tokens}
     return Build(
         f"sparse decode, {label}",
         attend_split,
@@ -42,7 +42,15 @@ def _scores(label: str, dtype: torch.dtype, size: int) -> Build:
         score_pages,
         dict.fromkeys(("query", "key", "low", "high"), f"*{_SHORT[dtype]}")
         | {"starts": "*i32", "lengths": "*i32", "scores": "*fp32"},
-        {"GROUP": 4, "ROWS": 4, "SIZE": size, "PADDED": _padded(size), "PAGE": 16, "PAGES": SCORING.pages}
+        {
+            "GROUP": 4,
+            "ROWS": 4,
+            "SIZE": size,
+            "PADDED": _padded(size),
+            "PAGE": 16,
+            "PAGES": SCORING.pages,
+            "OVERLAP": False,
+        }
         | dict.fromkeys(("query_size", "key_size", "bound_size"), 1),
         {"num_warps": SCORING.warps},
     )
@@ -54,7 +62,7 @@ def _ranking(pages: int) -> Build:
         f"quest ranking, {pages} pages",
         select_pages,
         {"scores": "*fp32"} | dict.fromkeys(("budget", "lengths", "index", "count"), "*i32"),
-        {"PAGE": 16, "BLOCK": block, "BLOCKS": blocks},
+        {"PAGE": 16, "BLOCK": block, "BLOCKS": blocks, "OVERLAP": False},
         {"num_warps": ranking_warps(block)},
         odd=frozenset({"most", "index_batch", "index_head"}),
     )
@@ -70,7 +78,7 @@ BUILDS = [
         "sparse decode, merging",
         merge_splits,
         {"out": "*bf16"} | dict.fromkeys(("partial", "partial_lse", "sinks", "lse"), "*fp32"),
-        {"SINKS": True, "VALUE_SIZE": 128, "VALUE_PADDED": 128, "PIECES": 64},
+        {"SINKS": True, "VALUE_SIZE": 128, "VALUE_PADDED": 128, "PIECES": 64, "OVERLAP": False},
         {"num_warps": 4},
         odd=frozenset({"splits"}),
     ),

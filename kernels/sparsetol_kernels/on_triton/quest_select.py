@@ -13,6 +13,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from sparsetol_kernels.on_triton.overlap import let_next_start, options, overlaps, wait
 from sparsetol_kernels.on_triton.page_bounds import bound_pages
 
 
@@ -38,13 +39,14 @@ def score_pages(
     key_batch, key_head, key_token, key_size,
     bound_batch, bound_head, bound_page, bound_size, score_batch, score_head,
     GROUP: tl.constexpr, ROWS: tl.constexpr, SIZE: tl.constexpr, PADDED: tl.constexpr,
-    PAGE: tl.constexpr, PAGES: tl.constexpr,
+    PAGE: tl.constexpr, PAGES: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
     """Upper bounds of the earlier pages' products; the first program brings the current page's bounds up to date.
 
     sum_heads sum_d max(q_d low_d, q_d high_d) = sum_d (high_d sum_heads max(q_d, 0) + low_d sum_heads min(q_d, 0)):
     two products for each page, however many query heads share it.
     """
+    let_next_start(OVERLAP)
     block = tl.program_id(0)
     head, batch = tl.program_id(1).to(tl.int64), tl.program_id(2).to(tl.int64)
     length = tl.load(lengths + batch)
@@ -124,7 +126,7 @@ def _write(number, edge, page, earlier, index, larger_before, equal_before, equa
 def select_pages(
     scores, budget, lengths, index, count, most,
     score_batch, score_head, index_batch, index_head,
-    PAGE: tl.constexpr, BLOCK: tl.constexpr, BLOCKS: tl.constexpr,
+    PAGE: tl.constexpr, BLOCK: tl.constexpr, BLOCKS: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
     """The best-scoring earlier pages of one list and the current page, ascending; of equal scores the earlier page."""
     head, heads, batch = tl.program_id(0), tl.num_programs(0), tl.program_id(1)
@@ -133,6 +135,8 @@ def select_pages(
     scores += batch.to(tl.int64) * score_batch + head.to(tl.int64) * score_head
     index += batch.to(tl.int64) * index_batch + head.to(tl.int64) * index_head
     place = tl.arange(0, BLOCK)
+    let_next_start(OVERLAP)
+    wait(OVERLAP)
     none = tl.full([], 0, tl.int32)
     # The largest threshold that at least `keep` scores reach, two bits a round.
     threshold = tl.full([], 0, tl.int64)
@@ -176,16 +180,18 @@ def launch(
     scores = query.new_empty((batch, heads, pages), dtype=torch.float32)
     index = query.new_empty((batch, heads, most), dtype=torch.int32)
     count = query.new_empty((batch, heads), dtype=torch.int32)
+    overlap = overlaps(query.device)
     score_pages[(1 + triton.cdiv(pages, SCORING.pages), heads, batch)](
         query, key, low, high, starts, lengths, scores,
         *query.stride(), *key.stride(), *low.stride(), *scores.stride()[:2],
         GROUP=group, ROWS=triton.next_power_of_2(group), SIZE=size, PADDED=triton.next_power_of_2(size),
-        PAGE=page_size, PAGES=SCORING.pages, num_warps=SCORING.warps,
+        PAGE=page_size, PAGES=SCORING.pages, OVERLAP=overlap, num_warps=SCORING.warps,
     )  # fmt: skip
     block, blocks = ranking_block(pages)
     select_pages[(heads, batch)](
         scores, budget, lengths, index, count, most, *scores.stride()[:2], *index.stride()[:2],
-        PAGE=page_size, BLOCK=block, BLOCKS=blocks, num_warps=ranking_warps(block),
+        PAGE=page_size, BLOCK=block, BLOCKS=blocks, OVERLAP=overlap,
+        num_warps=ranking_warps(block), **options(query.device),
     )  # fmt: skip
     return index, count
 

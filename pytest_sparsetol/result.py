@@ -22,6 +22,8 @@ class CellResult:
         truncated_rate: share of sparse replies that used up their budget of new tokens.
         measured_sparsity: share not attended, counted while running.
         loaded_sparsity: share not loaded, whole tiles and selection data counted.
+        layers: layers of the model that compute attention.
+        local_layers: those of them whose window is shorter than the prompts; they stay as they are, under no method.
         sparse_steps: mean decoding steps an item that ran under a decode or kv method; None where both are dense.
 
     """
@@ -45,6 +47,8 @@ class CellResult:
     declared_sparsity: PhaseSparsity
     measured_sparsity: PhaseSparsity
     loaded_sparsity: PhaseSparsity
+    layers: int | None = None
+    local_layers: int | None = None
     sparse_steps: float | None = None
     device: str | None = None
     backend: str | None = None

@@ -127,6 +127,8 @@ def _compare(
         truncated_rate=_mean([one.generation.finish == "length" for one in answers]),
         measured_sparsity={phase: meter.measured(phase) for phase in PHASES},
         loaded_sparsity={phase: meter.loaded_sparsity(phase) for phase in PHASES},
+        layers=len(meter.layers),
+        local_layers=len(meter.local_layers),
         sparse_steps=_mean([one.generation.steps for one in answers]) if _decodes_sparse(base) else None,
         backend=", ".join(sorted(backends)),
     )

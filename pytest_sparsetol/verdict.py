@@ -54,7 +54,9 @@ def not_exercised(result: CellResult, steps: Sequence[int]) -> str | None:
         if wanted is None:
             continue
         if found is None:
-            return f"{phase} declares sparsity {wanted:g} and nothing ran sparse"
+            every = f": all {result.layers} layers attend within a window shorter than the prompts"
+            why = every if result.layers and result.layers == result.local_layers else ""
+            return f"{phase} declares sparsity {wanted:g} and nothing ran sparse{why}"
         if abs(found - wanted) > SPARSITY_TOLERANCE:
             return f"{phase} declares sparsity {wanted:g} and {found:.3f} was measured"
     exercised = sum(count >= LEAST_SPARSE_STEPS for count in steps)

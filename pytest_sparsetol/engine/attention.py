@@ -161,6 +161,7 @@ def attention(
         raise ModelError("the model passes a mask or dropout of its own to attention; it cannot be run faithfully")
     current.window_given |= scoring.window is not None
     local = scoring.window is not None and scoring.window < current.longest
+    current.meter.layers.add(module.layer_idx)
     if local:
         current.meter.local_layers.add(module.layer_idx)
     policy = current.policy

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from transformers import DynamicCache
@@ -40,6 +41,13 @@ def end_of_text(loaded: LoadedModel) -> frozenset[int]:
     return frozenset()
 
 
+def with_cache(model: Any, cache: DynamicCache) -> dict[str, Any]:
+    """The arguments that make `model` use `cache`, under the name that the installed transformers gives it."""
+    # `past_key_values` became `cache` in 5.24; the old name warns there.
+    name = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+    return {name: cache, "use_cache": True}
+
+
 @torch.inference_mode()
 def generate(
     loaded: LoadedModel, prompts: Sequence[Sequence[int]], budgets: Sequence[int], policy: Policy
@@ -59,15 +67,13 @@ def generate(
     positions = (torch.arange(longest, device=loaded.device)[None] - start).clamp(min=0)
     current = Pass(policy, starts, longest=longest + max(budgets))
     ends = end_of_text(loaded)
-    cache = DynamicCache()
+    cached = with_cache(loaded.model, DynamicCache())
     answers: list[list[int]] = [[] for _ in prompts]
     stopped = [False] * len(prompts)
     steps = [0] * len(prompts)
     while True:
         with forward_pass(current):
-            logits = loaded.model(
-                input_ids=ids, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
-            ).logits
+            logits = loaded.model(input_ids=ids, position_ids=positions, logits_to_keep=1, **cached).logits
         ids = logits[:, -1:].argmax(dim=-1)
         for sequence, token in enumerate(ids[:, 0].tolist()):
             if not current.unfinished[sequence]:

@@ -14,6 +14,8 @@ from transformers.utils import logging
 
 from pytest_sparsetol.contract import ModelSpec
 from pytest_sparsetol.engine import attention
+from pytest_sparsetol.engine.attention import Pass, forward_pass
+from pytest_sparsetol.engine.policy import DENSE
 from pytest_sparsetol.errors import MissingInputError, ModelError
 from pytest_sparsetol.model_files import ModelFiles
 
@@ -67,11 +69,19 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, trust_remote_code: bool = 
                 **where,
             )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        if error.args == (attention.NAME,):
+            # Families with a fixed table of attention classes look the name up there.
+            raise _fixed_attention(config.model_type) from error
         raise MissingInputError(f"model {files.name!r} cannot be loaded: {error}") from error
     if not getattr(model, "_supports_attention_backend", False):
-        raise ModelError(f"{type(model).__name__} does not let its attention be replaced; it is not run")
+        raise _fixed_attention(config.model_type)
     model.to(device).eval().requires_grad_(requires_grad=False)
+    _check_attention(model, device)
     return LoadedModel(model, tokenizer, device, model.dtype)
+
+
+def _fixed_attention(family: str) -> ModelError:
+    return ModelError(f"{family} does not let its attention be replaced; it is not run")
 
 
 def _check_config(config: Any) -> None:
@@ -83,6 +93,20 @@ def _check_config(config: Any) -> None:
         raise ModelError(
             f"{config.model_type} has layers of type {', '.join(others)}; "
             f"the engine computes {', '.join(sorted(LAYER_TYPES))}"
+        )
+
+
+@torch.inference_mode()
+def _check_attention(model: Any, device: torch.device) -> None:
+    """Run four tokens: every layer must come to the engine's attention, and pass nothing that it would ignore."""
+    current = Pass(DENSE, [0], longest=4)
+    with forward_pass(current):
+        model(input_ids=torch.zeros(1, 4, dtype=torch.long, device=device), use_cache=False)
+    layers = model.config.get_text_config(decoder=True).num_hidden_layers
+    if len(current.meter.layers) != layers:
+        raise ModelError(
+            f"{model.config.model_type} has {layers} layers, and {len(current.meter.layers)} of them have attention "
+            f"that the engine computes; it is not run"
         )
 
 

@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class Meter:
-    """Attended and loaded shares of the dense work, one entry for each head, layer, sequence and step."""
+    """Attended and loaded shares of the dense work, one entry for each head, layer, sequence and step.
+
+    `layers` are those that computed attention, `local_layers` those whose window is shorter than the sequence: these
+    stay dense and have no entries.
+    """
 
     attended: dict[Phase, float] = field(default_factory=lambda: defaultdict(float))
     loaded: dict[Phase, float] = field(default_factory=lambda: defaultdict(float))
     entries: dict[Phase, int] = field(default_factory=lambda: defaultdict(int))
+    layers: set[int] = field(default_factory=set)
     local_layers: set[int] = field(default_factory=set)
 
     def count(self, phase: Phase, attended: Tensor, loaded: Tensor) -> None:
@@ -33,6 +38,7 @@ class Meter:
             self.attended[phase] += other.attended[phase]
             self.loaded[phase] += other.loaded[phase]
             self.entries[phase] += entries
+        self.layers |= other.layers
         self.local_layers |= other.local_layers
 
     def measured(self, phase: Phase) -> float | None:

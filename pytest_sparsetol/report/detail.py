@@ -17,6 +17,8 @@ def describe_cell(result: CellResult) -> Iterator[str]:
             f"  replies      {100 * (result.missing_rate or 0):.0f} % without an answer, "
             f"{100 * (result.truncated_rate or 0):.0f} % cut off"
         )
+        if result.local_layers:
+            yield f"  layers       {result.local_layers} of {result.layers} attend within their window and stay dense"
         if result.sparse_steps is not None:
             yield f"  steps        {result.sparse_steps:.1f} sparse decoding steps an item"
         yield f"  ran on       {result.device}, {result.backend}, {result.seconds:.0f} s"

@@ -10,10 +10,18 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
     AutoModelForCausalLM,
     Gemma2Config,
+    Gemma3TextConfig,
     GptOssConfig,
+    GraniteConfig,
     LlamaConfig,
     MistralConfig,
+    Olmo2Config,
+    Phi3Config,
     PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen3Config,
+    Qwen3MoeConfig,
+    SmolLM3Config,
 )
 
 VOCABULARY = 256
@@ -34,6 +42,9 @@ _SHAPE: dict[str, Any] = {
     "initializer_range": 0.3,
 }
 
+_EXPERTS: dict[str, Any] = {"num_experts_per_tok": 2, "moe_intermediate_size": 32, "num_experts": 4}
+_SECOND_LAYER_LOCAL: dict[str, Any] = {"use_sliding_window": True, "sliding_window": WINDOW, "max_window_layers": 1}
+
 CONFIGS: dict[str, Any] = {
     "llama": LlamaConfig(**_SHAPE),
     "mistral": MistralConfig(**_SHAPE, sliding_window=WINDOW),
@@ -45,7 +56,25 @@ CONFIGS: dict[str, Any] = {
         num_experts_per_tok=2,
         rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
     ),
+    "qwen2": Qwen2Config(**_SHAPE, **_SECOND_LAYER_LOCAL),
+    "qwen3": Qwen3Config(**_SHAPE, **_SECOND_LAYER_LOCAL),
+    "qwen3_moe": Qwen3MoeConfig(**_SHAPE, **_EXPERTS),
+    "phi3": Phi3Config(**_SHAPE, sliding_window=WINDOW),
+    "gemma3": Gemma3TextConfig(
+        **_SHAPE,
+        sliding_window=WINDOW,
+        query_pre_attn_scalar=16,
+        layer_types=["sliding_attention", "full_attention"],
+    ),
+    "olmo2": Olmo2Config(**_SHAPE),
+    "granite": GraniteConfig(**_SHAPE, attention_multiplier=0.1, residual_multiplier=0.5, logits_scaling=2.0),
+    "smollm3": SmolLM3Config(**_SHAPE, no_rope_layers=[1, 0]),
 }
+"""By the library's name for the family, but `gemma3` for its text model."""
+
+LAYERS = _SHAPE["num_hidden_layers"]
+LOCAL_LAYERS = {"mistral": 2, "phi3": 2, "gemma2": 1, "gemma3": 1, "gpt_oss": 1, "qwen2": 1, "qwen3": 1}
+"""How many layers attend within `WINDOW`."""
 
 
 def word_tokenizer(chat_template: str | None = None) -> PreTrainedTokenizerFast:

@@ -12,11 +12,12 @@ from transformers import DynamicCache
 
 from pytest_sparsetol.engine import attention
 from pytest_sparsetol.engine.attention import Pass, forward_pass
+from pytest_sparsetol.engine.generate import with_cache
 from pytest_sparsetol.engine.policy import DENSE, Policy
 from pytest_sparsetol.errors import ModelError
 from pytest_sparsetol.methods.quest import Quest
 from pytest_sparsetol.methods.vertical_slash import VerticalSlash
-from tests.engine.models import CONFIGS, WINDOW, random_model
+from tests.engine.models import CONFIGS, LOCAL_LAYERS, WINDOW, random_model
 
 LENGTH = 3 * WINDOW + 5
 
@@ -43,7 +44,7 @@ def test_dense_equals_the_librarys_attention_beyond_the_window(family: str) -> N
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("family", [family for family in CONFIGS if family != "llama"])
+@pytest.mark.parametrize("family", LOCAL_LAYERS)
 def test_what_the_family_adds_to_attention_matters(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test above could not tell an ignored window, soft-cap or sink if these changed nothing."""
     ids = torch.randint(5, 256, (1, LENGTH), generator=torch.Generator().manual_seed(1))
@@ -87,7 +88,8 @@ def test_padding_on_the_left_changes_nothing() -> None:
 
     with torch.inference_mode(), forward_pass(Pass(Policy(prefill=VerticalSlash(0.2)), [29], longest=129)):
         positions = (torch.arange(129) - 29).clamp(min=0)[None]
-        beside = model(input_ids=padded, position_ids=positions, past_key_values=DynamicCache()).logits[:, 29:]
+        cached = with_cache(model, DynamicCache())
+        beside = model(input_ids=padded, position_ids=positions, **cached).logits[:, 29:]
 
     torch.testing.assert_close(beside, alone, atol=1e-4, rtol=0)
 

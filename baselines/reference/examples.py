@@ -27,7 +27,7 @@ from sparsetol_suites.tasks.ruler_vt import RulerVt
 from sparsetol_suites.tasks.story_filtering import StoryFiltering
 from sparsetol_suites.tasks.story_multihop import StoryMultihop
 from sparsetol_suites.tasks.story_retrieval import StoryRetrieval
-from sparsetol_suites.words import NOUNS
+from sparsetol_suites.words import ADJECTIVES, NOUNS
 
 from baselines.reference.tokenizer import Counter
 
@@ -56,7 +56,7 @@ LONGEST = {"pairs": 256}
 _SHORT = 600
 """Tokens under which a sequence is short."""
 
-_ATTEMPTS = 8
+_ATTEMPTS = 24
 """Shapes drawn before a length is given up."""
 
 
@@ -223,7 +223,7 @@ def _filtering(length: int, spare: int, rng: Random) -> Iterator[Turn]:
     missing = min(most, rng.choice([1, 2, 3, 3, 3, 4]))
     task = StoryFiltering(missing=missing, style="short")
     # Nothing else can be asked, so that no room is kept; lengths differ as those of other tasks do.
-    yield best_reply(task, item_of(task.draft(length - 12 - spare, Counter(), _draw(rng))))
+    yield best_reply(task, _shuffled(item_of(task.draft(length - 12 - spare, Counter(), _draw(rng))), rng))
 
 
 def _vt(length: int, spare: int, rng: Random) -> Iterator[Turn]:
@@ -273,7 +273,12 @@ def _cwe(length: int, spare: int, rng: Random) -> Iterator[Turn]:
         raise LengthError(f"no list in {prompt} tokens")
     common, often, rare = (4, 12, 2) if (4, 12, 2) in shapes and rng.random() < 0.6 else rng.choice(shapes)
     task = RulerCwe(common=common, often=often, rare=rare, style="words")
-    yield best_reply(task, item_of(task.draft(prompt, Counter(), _draw(rng))))
+    yield best_reply(task, _shuffled(item_of(task.draft(prompt, Counter(), _draw(rng))), rng))
+
+
+def _shuffled(item: Item, rng: Random) -> Item:
+    """Its answers in any order: who begins with any of them must know how to go on from there."""
+    return dataclasses.replace(item, answers=tuple(rng.sample(item.answers, len(item.answers))))
 
 
 _HEADING = re.compile(r"Document (\d+) \(([^)]*)\)\n(.*)")
@@ -335,7 +340,13 @@ def _question(
         others = _others(document, shelf, key)
         if len(others) < len(LETTERS) - 1:
             return None
-        values = [document.values[key], *rng.sample(others, len(LETTERS) - 1)]
+        wrong = [
+            _look_alike(document.values[key], rng) or other if rng.random() < _ALIKE else other
+            for other in rng.sample(others, len(LETTERS) - 1)
+        ]
+        values = [document.values[key], *wrong]
+        if len(set(values)) < len(LETTERS):
+            return None
         rng.shuffle(values)
         question = Question("", source, _said(_KEYS[key].question, document), (), tuple(values))
         letter = LETTERS[values.index(document.values[key])]
@@ -353,6 +364,8 @@ def _question(
         others = _others(document, shelf, key)
         if chosen >> place & 1:
             answers.append(LETTERS[place])
+        elif rng.random() < _ALIKE and (alike := _look_alike(value, rng)):
+            value = alike
         elif others:
             value = rng.choice(others)
         else:
@@ -365,6 +378,23 @@ def _question(
 def _others(document: _Shelved, shelf: list[_Shelved], key: str) -> list[str]:
     own = document.values[key]
     return sorted({other.values[key] for other in shelf if other is not document and key in other.values} - {own})
+
+
+_ALIKE = 0.4
+"""Share of wrong options that differ from the right one in one word."""
+
+_ADJECTIVE = re.compile(r"\b(?:an?|the) (\w+)")
+
+
+def _look_alike(value: str, rng: Random) -> str | None:
+    """The value with another adjective after its first article; None where it has none."""
+    match = _ADJECTIVE.search(value)
+    if match is None:
+        return None
+    adjective = rng.choice(ADJECTIVES)
+    article = "the" if match[0].startswith("the") else "an" if adjective[0] in "aeiou" else "a"
+    made = f"{value[: match.start()]}{article} {adjective}{value[match.end() :]}"
+    return made if made != value else None
 
 
 def _said(pattern: str, document: _Shelved) -> str:

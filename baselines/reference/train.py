@@ -346,7 +346,7 @@ def train(arguments: argparse.Namespace, model: Any, tokenizer: Any, progress: P
             curriculum.weights[:] = advance(progress, counts, since)
             curriculum.stages[:] = progress.stages
             if progress.stages == [last_stage(task) for task in TASKS]:
-                curriculum.mixed.value = 0.5
+                curriculum.mixed.value = 0.75
             if progress.step % (WINDOW * arguments.report) == 0:
                 _report(progress, mean, waited)
                 waited = 0.0

@@ -76,8 +76,9 @@ def _takes(
     softcap: float | None,
     device: torch.device,
 ) -> bool:
-    """Whether this build computes such a call, found by two tokens: wheels leave out dtypes, windows and head sizes."""
-    heads = torch.zeros(1, 2, head_size, dtype=dtype, device=device)
+    """Whether this build computes such a call, found by a few tokens: wheels leave out dtypes, windows, head sizes."""
+    # More tokens than the window has, or the library sees no window.
+    heads = torch.zeros(1, 4, head_size, dtype=dtype, device=device)
     try:
         _flash(library, heads, heads, heads, Scoring(1.0, window=2 if windowed else None, softcap=softcap))
     except (RuntimeError, AssertionError, NotImplementedError, TypeError):

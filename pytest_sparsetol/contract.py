@@ -19,7 +19,7 @@ from sparsetol_suites.parameters import ParameterError, check
 
 from pytest_sparsetol.errors import MethodError, SparsetolError
 from pytest_sparsetol.methods.base import PHASES, KvMethod, Method, Phase
-from pytest_sparsetol.methods.registry import METHODS, methods_for
+from pytest_sparsetol.methods.registry import method_class, method_names
 from pytest_sparsetol.model_files import ModelFiles, context_length, locate
 
 if TYPE_CHECKING:
@@ -306,12 +306,10 @@ def _check_deployments(contract: Contract) -> None:
             if spec is None:
                 continue
             loc: Loc = ("deployments", name, phase)
-            if spec.method not in methods_for(phase):
-                other = METHODS.get(spec.method)
-                hint = f"it acts in {other.phase}" if other else nearest(spec.method, methods_for(phase))
-                raise contract.document.error(
-                    (*loc, "method"), f"{'.'.join(map(str, loc))}: no {phase} method {spec.method!r}; {hint}"
-                )
+            try:
+                _method_class(spec, phase)
+            except MethodError as error:
+                raise contract.document.error((*loc, "method"), f"{'.'.join(map(str, loc))}: {error}") from None
             _check_schedule(contract, loc, spec)
             for length in contract.spec.lengths:
                 try:
@@ -393,9 +391,18 @@ def _check_items(contract: Contract) -> None:
             )
 
 
+def _method_class(spec: PhaseSpec, phase: Phase) -> type[Method]:
+    """The method that a phase names; raise `MethodError` where there is none of that name in that phase."""
+    method = method_class(spec.method)
+    if method is None or method.phase != phase:
+        hint = nearest(spec.method, method_names(phase)) if method is None else f"it acts in {method.phase}"
+        raise MethodError(f"no {phase} method {spec.method!r}; {hint}")
+    return method
+
+
 def _configure(spec: PhaseSpec, phase: Phase, length: int) -> Method:
     """Build the method; raise `MethodError` for parameters that it does not have or cannot honour."""
-    method = methods_for(phase)[spec.method]
+    method = _method_class(spec, phase)
     try:
         parameters = check(method, spec.method, spec.model_extra or {}, own={"sparsity"})
     except ParameterError as error:

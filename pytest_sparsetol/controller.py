@@ -19,6 +19,7 @@ class Controller:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._unread: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what a worker measured; a worker that died leaves an ERROR."""
@@ -43,9 +44,13 @@ class Controller:
         if gate is None or self._config.option.collectonly:
             return
         if self._config.pluginmanager.has_plugin("dsession"):
+            self._unread = self._unreadable(gate)
             for node_id in gate.selected:
                 if node_id not in gate.mixes:
                     self._weigh(session, gate, node_id)
+            if self._unread:
+                session.testsfailed += len(self._unread)
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if session.exitstatus == pytest.ExitCode.OK and gate.without_pass():
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         path = self._config.getoption("sparsetol_json")
@@ -64,6 +69,12 @@ class Controller:
         terminalreporter.write(summary(gate.in_order(), width=width, colour=terminalreporter.hasmarkup))
         for name in gate.without_pass():
             terminalreporter.write_line(f"{name}: nothing passed, so it is red", red=True)
+        for error in self._unread:
+            terminalreporter.write_line(
+                f"its mixes were not weighed, so it is red: {error} (workers could read it: name the contract's folder "
+                "on the command line, so that its conftest.py is loaded in every process)",
+                red=True,
+            )
 
     def _session(self) -> GateSession:
         from pytest_sparsetol.plugin import gate_session
@@ -75,6 +86,17 @@ class Controller:
         from pytest_sparsetol.keys import SESSION_KEY
 
         return self._config.stash.get(SESSION_KEY, None)
+
+    @staticmethod
+    def _unreadable(gate: GateSession) -> list[str]:
+        """Errors of contracts that workers ran and this process cannot read: their mixes would be missing unseen."""
+        errors = []
+        for path in dict.fromkeys(node_id.partition("::")[0] for node_id in gate.selected):
+            try:
+                gate.contract(gate.root / path)
+            except ValueError as error:
+                errors.append(str(error))
+        return errors
 
     def _is_contract(self, node_id: str) -> bool:
         name = Path(node_id.partition("::")[0]).name

@@ -27,6 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from sparsetol_suites.errors import SuiteError
 
+    from pytest_sparsetol.errors import SparsetolError
+
     output = Console(width=None if sys.stdout.isatty() else _WIDTH)
     # Errors name files and places: never broken into lines, never read as markup.
     errors = Console(file=sys.stderr, soft_wrap=True, markup=False, highlight=False)
@@ -34,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     for path in arguments.files:
         try:
             _lint(path, arguments.profile, output)
-        except (SuiteError, ValueError) as error:
+        except (SuiteError, SparsetolError, ValueError) as error:
             wrong += 1
             errors.print(str(error))
     return 1 if wrong else 0
@@ -44,9 +46,11 @@ def _lint(path: Path, profile: str | None, output: Console) -> None:
     from sparsetol_suites.located_yaml import load
     from sparsetol_suites.suite import load_suite
 
+    from pytest_sparsetol.conftests import load_conftests
     from pytest_sparsetol.contract import load_contract
     from pytest_sparsetol.report.coverage import corner_table, task_table
 
+    load_conftests(path)
     data = load(path).data
     contract: Contract | None = None
     if "contract" not in data and "tasks" in data:

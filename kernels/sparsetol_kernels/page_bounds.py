@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sparsetol_kernels.backend import triton_serves
 from sparsetol_kernels.errors import require
 
 _NAME = "update_page_bounds"
@@ -48,6 +49,9 @@ def _operator(
 
 @_operator.register_kernel("cuda")
 def _on_cuda(low: Tensor, high: Tensor, key: Tensor, starts: Tensor, lengths: Tensor, new: int, page_size: int) -> None:
+    if not triton_serves(key.device):
+        update_page_bounds_reference(low, high, key, starts, lengths, new, page_size)
+        return
     from sparsetol_kernels.on_triton.page_bounds import launch
 
     launch(key, low, high, starts, lengths, new, page_size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sparsetol_kernels.backend import triton_serves
 from sparsetol_kernels.errors import require, require_alike
 from sparsetol_kernels.page_bounds import check_bounds, update_page_bounds_reference
 from sparsetol_kernels.quest import quest_page_scores
@@ -103,6 +104,8 @@ def _on_cuda(
     page_size: int,
     most: int,
 ) -> tuple[Tensor, Tensor]:
+    if not triton_serves(key.device):
+        return quest_select_reference(query, key, low, high, budget, starts, lengths, page_size, most)
     from sparsetol_kernels.on_triton.quest_select import launch
 
     return launch(query, key, low, high, budget, starts, lengths, page_size, most)

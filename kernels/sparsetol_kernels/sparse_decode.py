@@ -5,12 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sparsetol_kernels.backend import checking_indices
+from sparsetol_kernels.backend import Backend, checking_indices, triton_serves
 from sparsetol_kernels.errors import require
 
 _NAME = "sparse_decode_attention"
 DTYPES = (torch.bfloat16, torch.float16, torch.float32)
-"""What the Triton kernel computes; the reference computes in any floating dtype."""
+LARGEST_HEAD = 256
+"""What the Triton kernel takes; PyTorch computes any floating dtype and head size."""
 
 
 def sparse_decode_attention(
@@ -30,15 +31,15 @@ def sparse_decode_attention(
 ) -> tuple[Tensor, Tensor]:
     """Attention of one new token of each sequence over the cached tokens listed for each key head.
 
-    On CUDA plain Triton kernels compute it, with products in the inputs' dtype and sums in float32; elsewhere PyTorch
-    does. It is the custom operator `sparsetol::sparse_decode_attention`: it can be compiled, and captured in a CUDA
+    On CUDA plain Triton kernels compute it, with products in the inputs' dtype and sums in float32; elsewhere, for
+    float64 and for heads larger than 256, PyTorch does, which `sparse_decode_backend` says beforehand. It is the custom operator `sparsetol::sparse_decode_attention`: it can be compiled, and captured in a CUDA
     graph and replayed after the tensors were changed in place. The device is never waited for.
 
     A page holds `page_size` tokens of its sequence, counted from the sequence's first real one; page p holds tokens
     `p * page_size` to `(p + 1) * page_size - 1`, of which those at or past the sequence's length are left out.
 
     Args:
-        query: `[batch, query heads, head size]`, bfloat16, float16 or float32.
+        query: `[batch, query heads, head size]`, bfloat16, float16, float32 or float64.
         key: `[batch, key heads, capacity, head size]`, of the query's dtype; query heads are a multiple of key heads.
         value: `[batch, key heads, capacity, value size]`, likewise.
         index: int32 `[batch, key heads, most]`: page numbers, each at most once, in any order.
@@ -72,6 +73,17 @@ def sparse_decode_attention(
         query, key, value, index, count, starts, lengths, page_size, scale, window, softcap, sinks
     )
     return out
+
+
+def sparse_decode_backend(query: Tensor, value: Tensor) -> Backend:
+    """What `sparse_decode_attention` computes such a call with."""
+    on_triton = (
+        query.device.type == "cuda"
+        and triton_serves(query.device)
+        and query.dtype in DTYPES
+        and max(query.shape[-1], value.shape[-1]) <= LARGEST_HEAD
+    )
+    return Backend.TRITON if on_triton else Backend.PYTORCH
 
 
 @torch.library.custom_op("sparsetol::sparse_decode_attention", mutates_args=())
@@ -109,9 +121,11 @@ def _on_cuda(
     softcap: float | None,
     sinks: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    from sparsetol_kernels.on_triton.sparse_decode import launch
-
-    return launch(query, key, value, index, count, starts, lengths, page_size, scale, window, softcap, sinks)
+    if sparse_decode_backend(query, value) is Backend.PYTORCH:
+        compute = sparse_decode_attention_reference
+    else:
+        from sparsetol_kernels.on_triton.sparse_decode import launch as compute
+    return compute(query, key, value, index, count, starts, lengths, page_size, scale, window, softcap, sinks)
 
 
 @_operator.register_fake
@@ -213,9 +227,9 @@ def _check(
     if sinks is not None:
         require(sinks.shape == (query_heads,), _NAME, f"sinks {tuple(sinks.shape)} must be {(query_heads,)}")
     require(
-        query.device.type != "cuda" or query.dtype in DTYPES,
+        query.dtype in (*DTYPES, torch.float64),
         _NAME,
-        f"query is {query.dtype}; the kernel computes bfloat16, float16 and float32",
+        f"query is {query.dtype}; wanted bfloat16, float16, float32 or, in PyTorch alone, float64",
     )
     for name, tensor in (("key", key), ("value", value)):
         require(tensor.dtype == query.dtype, _NAME, f"{name} is {tensor.dtype} and query {query.dtype}")

@@ -14,16 +14,20 @@ from typing import Any, Literal
 
 import torch
 from sparsetol_kernels.attention import Scoring, key_sparse_attention, token_sparse_attention
+from sparsetol_kernels.backend import Backend
 from sparsetol_kernels.selection import TokenSelection
+from sparsetol_kernels.sparse_decode import sparse_decode_attention, sparse_decode_backend
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from pytest_sparsetol.engine import dense
 from pytest_sparsetol.engine.meter import Meter
 from pytest_sparsetol.engine.policy import Policy
+from pytest_sparsetol.engine.quest_pages import QuestPages, count_step
 from pytest_sparsetol.engine.retention import Retained, select_within
 from pytest_sparsetol.errors import ModelError
 from pytest_sparsetol.methods.base import KvMethod, PrefillMethod
+from pytest_sparsetol.methods.quest import Quest
 
 NAME = "sparsetol"
 
@@ -45,6 +49,7 @@ class Pass:
         unfinished: which sequences still count, in decoding.
         meter: what was selected so far.
         states: a decode method's memory, by layer and sequence.
+        pages: Quest's, by layer, where kernels decode the batch at once.
         retained: what a kv method left of the prompt, by layer and sequence.
         backends: names of what computed dense and sparse attention.
 
@@ -57,6 +62,7 @@ class Pass:
     unfinished: list[bool] = field(default_factory=list)
     meter: Meter = field(default_factory=Meter)
     states: dict[tuple[int, int], Any] = field(default_factory=dict)
+    pages: dict[int, QuestPages] = field(default_factory=dict)
     retained: dict[tuple[int, int], Retained] = field(default_factory=dict)
     backends: set[str] = field(default_factory=set)
     window_asked: bool = False
@@ -200,14 +206,35 @@ def _drop(current: Pass, method: KvMethod, layer: int, query: Tensor, key: Tenso
 
 
 def _sparse_decode(current: Pass, layer: int, query: Tensor, key: Tensor, value: Tensor, scoring: Scoring) -> Tensor:
+    method, backend = current.policy.decode, sparse_decode_backend(query, value)
+    if isinstance(method, Quest) and current.policy.kv is None and backend is not Backend.PYTORCH:
+        if layer not in current.pages:
+            current.pages[layer] = QuestPages.empty(key, current.longest, method.page_size)
+        for sequence, start in enumerate(current.starts):
+            if current.unfinished[sequence]:
+                count_step(current.meter, method, key.shape[2] - start, key.shape[1])
+        current.backends.add(f"{method.name} {backend}")
+        return current.pages[layer].attend(method, query[:, :, 0], key, value, current.starts, scoring)[:, None]
     out = query.new_zeros(query.shape[0], 1, query.shape[1], value.shape[-1])
     for sequence, start in enumerate(current.starts):
         if not current.unfinished[sequence]:
             continue
         q, k, v = query[sequence, :, 0], key[sequence, :, start:], value[sequence, :, start:]
         selection = _tokens(current, (layer, sequence), q, k)
-        out[sequence, 0] = token_sparse_attention(q, k, v, selection, scoring)
+        attend = token_sparse_attention if backend is Backend.PYTORCH else _on_kernel
+        out[sequence, 0] = attend(q, k, v, selection, scoring)
+    if backend is not Backend.PYTORCH:
+        current.backends.add(f"decode attention {backend}")
     return out
+
+
+def _on_kernel(query: Tensor, key: Tensor, value: Tensor, selection: TokenSelection, scoring: Scoring) -> Tensor:
+    """`token_sparse_attention` of one sequence, by the kernel."""
+    out, _ = sparse_decode_attention(
+        query[None], key[None], value[None], selection.tokens[None].int(), selection.count[None].int(),
+        scale=scoring.scale, window=scoring.window, softcap=scoring.softcap, sinks=scoring.sinks,
+    )  # fmt: skip
+    return out[0]
 
 
 def _tokens(current: Pass, owner: tuple[int, int], query: Tensor, key: Tensor) -> TokenSelection:

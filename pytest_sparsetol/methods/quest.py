@@ -70,6 +70,12 @@ class Quest(DecodeMethod):
         """At least the current page and one earlier page are read."""
         return max(0.0, 1 - 2 * self.page_size / length)
 
+    def earlier_pages(self, length: int) -> int:
+        """Pages read besides the current one, where `length` tokens are cached: at least 1 where there is one."""
+        earlier = (length - 1) // self.page_size
+        current = length - earlier * self.page_size
+        return min(earlier, max(1, round(((1 - self.sparsity) * length - current) / self.page_size)))
+
     def new_state(self) -> PageBounds:
         """No pages yet."""
         return PageBounds()
@@ -84,8 +90,7 @@ class Quest(DecodeMethod):
         state.extend(key, self.page_size)
         earlier = (length - 1) // self.page_size
         current = torch.arange(earlier * self.page_size, length, device=key.device).expand(heads, -1)
-        wanted = round(((1 - self.sparsity) * length - current.shape[1]) / self.page_size)
-        pages = min(earlier, max(1, wanted))
+        pages = self.earlier_pages(length)
         if pages == 0 or state.low is None or state.high is None:
             return TokenSelection.even(current, loaded=length)
         scores = quest_page_scores(query, state.low[:, :earlier], state.high[:, :earlier])

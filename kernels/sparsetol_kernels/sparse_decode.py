@@ -32,8 +32,9 @@ def sparse_decode_attention(
     """Attention of one new token of each sequence over the cached tokens listed for each key head.
 
     On CUDA plain Triton kernels compute it, with products in the inputs' dtype and sums in float32; elsewhere, for
-    float64 and for heads larger than 256, PyTorch does, which `sparse_decode_backend` says beforehand. It is the custom operator `sparsetol::sparse_decode_attention`: it can be compiled, and captured in a CUDA
-    graph and replayed after the tensors were changed in place. The device is never waited for.
+    float64 and for heads larger than 256, PyTorch does: `sparse_decode_backend` says which beforehand. It is the custom
+    operator `sparsetol::sparse_decode_attention`: it can be compiled, and captured in a CUDA graph and replayed after
+    the tensors were changed in place. The device is never waited for by the kernels.
 
     A page holds `page_size` tokens of its sequence, counted from the sequence's first real one; page p holds tokens
     `p * page_size` to `(p + 1) * page_size - 1`, of which those at or past the sequence's length are left out.
@@ -121,11 +122,12 @@ def _on_cuda(
     softcap: float | None,
     sinks: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
+    arguments = query, key, value, index, count, starts, lengths, page_size, scale, window, softcap, sinks
     if sparse_decode_backend(query, value) is Backend.PYTORCH:
-        compute = sparse_decode_attention_reference
-    else:
-        from sparsetol_kernels.on_triton.sparse_decode import launch as compute
-    return compute(query, key, value, index, count, starts, lengths, page_size, scale, window, softcap, sinks)
+        return sparse_decode_attention_reference(*arguments)
+    from sparsetol_kernels.on_triton.sparse_decode import launch
+
+    return launch(*arguments)
 
 
 @_operator.register_fake

@@ -34,7 +34,7 @@ def prompts() -> list[list[int]]:
     return [torch.randint(5, 256, (length,), generator=generator).tolist() for length in (150, 97, 203, 1)]
 
 
-def load(family: str, folder: Path, device: str, dtype: str = "float32"):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def load(family: str, folder: Path, device: str, dtype: str = "float32"):  # type: ignore[no-untyped-def]
     files = ModelFiles("directory", family, save_model(family, folder))
     return load_model(files, ModelSpec.model_validate({"path": "m", "dtype": dtype, "device": device}))
 

@@ -56,7 +56,7 @@ def block_sparse_attention(
         block_count: int32 `[batch, heads, row blocks]`: how many entries count; 0 gives rows of zeros.
         block: tokens in a block.
         starts: int32 `[batch]`, position of each sequence's first token, for left padding; None for 0.
-        scale: factor on the products; None for `head size ** -0.5`.
+        scale: factor on the products, above 0; None for `head size ** -0.5`.
         softcap: scores become `softcap * tanh(score / softcap)`.
         sinks: `[query heads]`, a logit for each that joins the softmax and has no value.
         return_log_sum_exp: also return the natural logarithm of each softmax's denominator.
@@ -73,7 +73,7 @@ def block_sparse_attention(
 
     """
     scale = query.shape[-1] ** -0.5 if scale is None else scale
-    _check(query, key, value, block_index, block_count, block, starts, softcap, sinks)
+    _check(query, key, value, block_index, block_count, block, starts, scale, softcap, sinks)
     if checking_indices():
         _check_indices(block_index, block_count, block, query.shape[2], starts)
     chosen = block_sparse_backend(query, key, value, block, softcap=softcap, sinks=sinks, backend=backend)
@@ -179,7 +179,7 @@ def _fits_tma(tensor: Tensor) -> bool:
 
 def _check(
     query: Tensor, key: Tensor, value: Tensor, index: Tensor, count: Tensor, block: int,
-    starts: Tensor | None, softcap: float | None, sinks: Tensor | None,
+    starts: Tensor | None, scale: float, softcap: float | None, sinks: Tensor | None,
 ) -> None:  # fmt: skip
     require(query.dim() == 4, _NAME, f"query has {query.dim()} dimensions; wanted [batch, query heads, length, size]")
     batch, heads, length, size = query.shape
@@ -194,6 +194,7 @@ def _check(
     require(length > 0 and batch > 0, _NAME, f"batch {batch} and length {length} must be at least 1")
     require_alike(_NAME, "query, key and value", query, key, value)
     require(query.is_floating_point(), _NAME, f"query is {query.dtype}; wanted bfloat16, float16 or float32")
+    require(scale > 0, _NAME, f"scale {scale} must be above 0")
     require(block >= 1, _NAME, f"block {block} must be at least 1 token")
     rows = -(-length // block)
     require_shape(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from sparsetol_kernels.on_gluon import block_sparse as on_gluon
 from sparsetol_kernels.on_triton.block_sparse import block_sparse_forward, tiles_for
+from triton.experimental.gluon import language as gl
 
 from tests.kernels.compiling import Build
 
@@ -35,7 +37,36 @@ def _triton(label: str, dtype: torch.dtype, size: int, block: int, capability: i
     )
 
 
+def _gluon(label: str, dtype: gl.dtype, size: int, **features: bool) -> Build:
+    element = dtype.name
+    features = {"PADDED": True, "LOG_SUM": True} | features
+    absent = {"Starts": None} if not features["PADDED"] else {}
+    absent |= {"LogSum": None} if not features["LOG_SUM"] else {}
+    rows = [
+        f"tensordesc<{element}[1, 1, {rows}, {size}],{on_gluon.shared_layout(rows, size, dtype)!r}>"
+        for rows in (on_gluon.HALF, on_gluon.BLOCK)
+    ]
+    return Build(
+        f"block sparse on Hopper, {label}",
+        on_gluon.block_sparse_forward,
+        {"q_desc": rows[0], "k_desc": rows[1], "v_desc": rows[1], "o_desc": rows[0]}
+        | {"Out": f"*{element}", "LogSum": "*fp32", "scale": "fp32"}
+        | dict.fromkeys(("Index", "Count", "Starts"), "*i32"),
+        {"GROUP": 4, "SIZE": size, "STAGES": on_gluon.stages_for(size), "QUERIES": on_gluon.QUERIES, "dtype": dtype}
+        | {"num_warps": on_gluon.LAUNCH["num_warps"]}
+        | features
+        | absent,
+        on_gluon.LAUNCH,
+        (90,),
+        frozenset({"heads", "index_heads", "row_blocks", "most", "length", "tiles"}),
+    )
+
+
 BUILDS = [
+    _gluon("bfloat16", gl.bfloat16, 128, PADDED=False, LOG_SUM=False),
+    _gluon("float16, padding, log-sum-exp", gl.float16, 128),
+    _gluon("bfloat16, head size 64", gl.bfloat16, 64),
+] + [
     build
     for capability in (80, 90)
     for build in (

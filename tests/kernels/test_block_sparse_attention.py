@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -12,6 +12,10 @@ from sparsetol_kernels.errors import BackendError, InputError
 from torch import Tensor
 
 from tests.kernels.block_lists import as_mask, random_blocks
+
+needs_hopper = pytest.mark.skipif(
+    not torch.cuda.is_available() or torch.cuda.get_device_capability()[0] != 9, reason="needs a Hopper GPU"
+)
 
 TOLERANCE = {torch.bfloat16: 1e-2, torch.float16: 1e-3, torch.float32: 1e-5}
 """Largest ||out - reference|| / ||reference||."""
@@ -151,6 +155,65 @@ def test_triton(case: Case, kernel_device: torch.device) -> None:
     assert worst < 1e-2
 
 
+HOPPER_CASES = {
+    "one token": Case(length=1, block=128, size=128),
+    "odd length": Case(length=1003, block=128, size=128),
+    "head size 64": Case(length=777, block=128, size=64),
+    "float16": Case(length=777, block=128, size=128, dtype=torch.float16),
+    "empty lists": Case(length=1500, block=128, size=128, empty=True),
+    "left padding": Case(length=1000, block=128, size=128, starts=(0, 37, 999, 872), empty=True),
+    "one list for each key head": Case(length=900, block=128, size=128, heads=12, groups=2, per_key_head=True),
+    "many tiles": Case(length=4000, block=128, size=128, heads=16, groups=4, starts=(0, 1111)),
+    "contiguous": Case(length=1000, block=128, size=128, rows_strided=False),
+}
+
+
+@needs_hopper
+@pytest.mark.gpu
+@pytest.mark.parametrize("backend", [Backend.GLUON, Backend.TRITON])
+@pytest.mark.parametrize("case", HOPPER_CASES.values(), ids=HOPPER_CASES.keys())
+def test_on_hopper(case: Case, backend: Backend) -> None:
+    if case.dtype == torch.float32:
+        case = replace(case, dtype=torch.bfloat16)
+    error, worst = errors_of(case, torch.device("cuda"), backend)
+
+    assert error < TOLERANCE[case.dtype]
+    assert worst < 2e-2
+
+
+@needs_hopper
+@pytest.mark.gpu
+@pytest.mark.parametrize("backend", [Backend.GLUON, Backend.TRITON])
+@pytest.mark.parametrize("heads", [2, 136], ids=["131072 tokens", "131072 tokens, more than 2**31 elements"])
+def test_long_on_hopper(heads: int, backend: Backend) -> None:
+    length, block, size = 131072, 128, 128
+    generator = torch.Generator(device="cuda").manual_seed(1)
+    query = torch.randn(1, heads, length, size, dtype=torch.bfloat16, device="cuda", generator=generator)
+    key = torch.randn(1, 2, length, size, dtype=torch.bfloat16, device="cuda", generator=generator)
+    value = torch.randn(1, 2, length, size, dtype=torch.bfloat16, device="cuda", generator=generator)
+    rows = length // block
+    number = torch.arange(rows, device="cuda", dtype=torch.int32)
+    # The first, the middle and the own block of each row block.
+    lists = torch.stack([torch.zeros_like(number), number // 2, number], dim=1).expand(1, heads, -1, -1).contiguous()
+    lists[:, :, :2, 0], lists[:, :, :2, 1] = number[:2], 2**30
+    count = torch.full((1, heads, rows), 3, dtype=torch.int32, device="cuda")
+    count[:, :, :2] = 1
+
+    out, _ = block_sparse_attention(query, key, value, lists, count, block=block, backend=backend)
+
+    for head, row in [(0, 0), (1, rows - 1), (heads - 1, rows - 1), (heads // 2, 517)]:
+        blocks = lists[0, head, row, : count[0, head, row]].long()
+        keys = (blocks[:, None] * block + torch.arange(block, device="cuda")).flatten()
+        places = torch.arange(row * block, (row + 1) * block, device="cuda")
+        owner = head // (heads // 2)
+        expected, _ = reference(
+            query[0, head : head + 1, places], key[0, owner : owner + 1, keys], value[0, owner : owner + 1, keys],
+            keys <= places[:, None], size**-0.5, None, None,
+        )  # fmt: skip
+        found = out[0, head, places].double()
+        assert float((found - expected[0]).norm() / expected.norm()) < TOLERANCE[torch.bfloat16]
+
+
 def call(**changed: object) -> dict[str, object]:
     index, count = random_blocks(4, 100, 16, 0.5)
     return {
@@ -171,6 +234,7 @@ def call(**changed: object) -> dict[str, object]:
         ({"block_count": torch.zeros(1, 4, 7)}, "block_count is torch.float32 on cpu; wanted int32 on cpu"),
         ({"block_count": torch.zeros(1, 4, 6, dtype=torch.int32)}, "block_count has shape"),
         ({"starts": torch.zeros(2, dtype=torch.int32)}, r"starts has shape \[2\]; wanted \[batch 1\]"),
+        ({"scale": 0.0}, "scale 0.0 must be above 0"),
         ({"softcap": 0.0}, "softcap 0.0 must be above 0"),
         ({"sinks": torch.zeros(2)}, "sinks has shape"),
     ],

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernels import builds_block_sparse, builds_decode
+from tests.kernels import builds_block_selection, builds_block_sparse, builds_decode
 from tests.kernels.compiling import SHARED, Build, compile_for
 
 BUILDS: list[Build] = [
+    *builds_block_selection.BUILDS,
     *builds_block_sparse.BUILDS,
     *builds_decode.BUILDS,
 ]

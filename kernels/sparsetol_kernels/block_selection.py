@@ -1,0 +1,90 @@
+"""Block-Sparse's choice of key blocks: the best by the products of block means, as lists for block-sparse attention."""
+
+from __future__ import annotations
+
+import importlib
+
+import torch
+from torch import Tensor
+
+from sparsetol_kernels.backend import Backend, triton_serves
+from sparsetol_kernels.block_sparse import pooled_block_scores
+from sparsetol_kernels.errors import BackendError, require, require_alike, require_shape
+
+_NAME = "select_blocks"
+_MOST_BLOCKS = 32768
+"""Blocks of a prompt whose scores one program holds."""
+
+
+def select_blocks(
+    query: Tensor, key: Tensor, counts: Tensor, most: int, block: int, *, backend: Backend | None = None
+) -> tuple[Tensor, Tensor]:
+    """For each query head and row block the first key block, its own, the one before it and those of best score.
+
+    A score is the product of the means of two blocks (`pooled_block_scores`); ties go to the earlier block. Nothing is
+    read back to the host.
+
+    Args:
+        query: `[batch, query heads, length, head size]`, not padded.
+        key: `[batch, key heads, length, head size]`; query heads are a multiple of key heads.
+        counts: int32 `[row blocks]`, how many key blocks each row block attends: at least those that are always
+            attended, at most those up to its own.
+        most: the largest of `counts`, known on the host.
+        block: tokens in a block.
+        backend: what must compute it; None for the fastest that takes the call.
+
+    Returns:
+        int32 `[batch, query heads, row blocks, most]`, ascending, undefined from the count on; and int32
+        `[batch, query heads, row blocks]`, `counts` for every head.
+
+    Raises:
+        InputError: for tensors or parameters other than these.
+        BackendError: where the named backend does not take the call.
+
+    """
+    require(query.dim() == 4, _NAME, f"query has {query.dim()} dimensions; wanted [batch, query heads, length, size]")
+    batch, heads, length, size = query.shape
+    require_shape(_NAME, "key", key, (batch, None, length, size), f"[{batch}, key heads, {length}, {size}]")
+    require(heads % key.shape[1] == 0, _NAME, f"{heads} query heads must be a multiple of {key.shape[1]} key heads")
+    require_alike(_NAME, "query and key", query, key)
+    require(block >= 1, _NAME, f"block {block} must be at least 1 token")
+    blocks = -(-length // block)
+    require_shape(_NAME, "counts", counts, (blocks,), f"[{blocks} row blocks of {block} for length {length}]")
+    require(
+        counts.dtype == torch.int32 and counts.device == query.device,
+        _NAME, f"counts are {counts.dtype} on {counts.device}; wanted int32 on {query.device}",
+    )  # fmt: skip
+    chosen = selection_backend(query, block, backend)
+    count = counts.expand(batch, heads, -1)
+    if chosen is Backend.PYTORCH:
+        return _by_definition(query, key, counts, most, block), count
+    rows_contiguous = (tensor if tensor.stride(3) == 1 else tensor.contiguous() for tensor in (query, key))
+    module = importlib.import_module("sparsetol_kernels.on_triton.block_selection")
+    return module.select(*rows_contiguous, counts.contiguous(), most, block), count
+
+
+def selection_backend(query: Tensor, block: int, backend: Backend | None = None) -> Backend:
+    """What `select_blocks` computes such a call with; raises `BackendError` where `backend` cannot."""
+    blocks = -(-query.shape[2] // block)
+    takes = {
+        Backend.TRITON: triton_serves(query.device) and query.dtype != torch.float64 and blocks <= _MOST_BLOCKS,
+        Backend.PYTORCH: True,
+    }
+    if backend is not None and not takes.get(backend, False):
+        raise BackendError(f"{_NAME}: {backend} does not take {blocks} blocks of {query.dtype} on {query.device}")
+    return backend or next(name for name, able in takes.items() if able)
+
+
+def _by_definition(query: Tensor, key: Tensor, counts: Tensor, most: int, block: int) -> Tensor:
+    number = torch.arange(counts.shape[0], device=query.device)
+    back = number[:, None] - number
+    forced = (number == 0) | (back == 0) | (back == 1)
+    first = number < counts[:, None]
+    lists = []
+    for q, k in zip(query, key, strict=True):
+        scores = pooled_block_scores(q, k, block)
+        scores = scores.masked_fill(forced, float("inf")).masked_fill(back < 0, float("-inf"))
+        order = torch.sort(scores, dim=-1, descending=True, stable=True).indices
+        # What is not chosen sorts to the end.
+        lists.append(order.where(first, counts.shape[0]).sort(dim=-1).values[..., :most])
+    return torch.stack(lists).int()

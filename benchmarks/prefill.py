@@ -1,0 +1,408 @@
+"""Block-sparse prefill on one CUDA GPU: dense and block-sparse attention of kept libraries against ours, in one run.
+
+    PYTHONPATH=kernels python benchmarks/prefill.py --out benchmarks/results/prefill-h100.json
+
+One sequence, 32 query heads, 8 key heads, head size 128, bfloat16, causal; queries and keys as a model hands them on,
+`[batch, length, heads, size]` in memory. TFLOP/s count the listed blocks in full, the diagonal ones too (dense: the
+causal half). `whole` is selection, lists and attention. Times are medians of CUDA events. Only rows of one run may be
+compared. Each result is checked against float64 on some rows before it is timed. Rows are written as they are measured,
+so that a run that is cut short loses nothing; no further row begins after --seconds. Libraries that are not installed
+are named in a row of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import math
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import triton
+from sparsetol_kernels.backend import Backend
+from sparsetol_kernels.block_selection import select_blocks
+from sparsetol_kernels.block_sparse_attention import block_sparse_attention, block_sparse_backend
+from sparsetol_kernels.on_triton import block_sparse as on_triton
+from sparsetol_kernels.source import source_hash
+from torch import Tensor
+
+SOURCES = (
+    "on_gluon/block_sparse.py",
+    "on_triton/block_selection.py",
+    "on_triton/block_sparse.py",
+    "on_triton/softmax.py",
+)
+HEADS, KEY_HEADS, SIZE = 32, 8, 128
+SPARSITIES = (0.5, 0.8, 0.9, 0.95)
+TOLERANCE = 1e-2
+
+
+@dataclass
+class Record:
+    """The run's rows, written as they come."""
+
+    out: Path | None
+    deadline: float
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, **row: Any) -> None:
+        """Keep a row."""
+        self.rows.append(row)
+        print(json.dumps(row), flush=True)
+        if self.out is not None:
+            self.out.parent.mkdir(parents=True, exist_ok=True)
+            self.out.write_text(json.dumps(self.rows, indent=1) + "\n", encoding="utf-8")
+
+    def attempt(self, call: Callable[[], Any], /, **row: Any) -> Any:
+        """Run something; what fails or comes too late is a row that says so, not the end of the run."""
+        if time.monotonic() > self.deadline:
+            self.add(**row, left_out="no time left")
+            return None
+        try:
+            return call()
+        except Exception as error:  # noqa: BLE001,RUF100  # a library that fails is a finding
+            self.add(**row, error=f"{type(error).__name__}: {str(error)[:300]}")
+            return None
+
+
+def _event() -> torch.cuda.Event:
+    return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+
+
+def milliseconds(call: Callable[[], object], spend: float = 120.0) -> float:
+    """Median time of one call; about `spend` ms in all, at least 3 and at most 30 calls."""
+    for _ in range(2):
+        call()
+    times: list[float] = []
+    while len(times) < 3 or (sum(times) < spend and len(times) < 30):
+        # A few calls are queued at a time, so that the host is ahead of the device as it is in a model.
+        pairs = [(_event(), _event()) for _ in range(3)]
+        for begin, end in pairs:
+            begin.record()
+            call()
+            end.record()
+        torch.cuda.synchronize()
+        times += [begin.elapsed_time(end) for begin, end in pairs]
+    return statistics.median(times)
+
+
+@dataclass
+class Prompt:
+    """Queries, keys and values of one length, `[1, heads, length, size]` views of what a model makes."""
+
+    length: int
+
+    def __post_init__(self) -> None:
+        generator = torch.Generator("cuda").manual_seed(self.length)
+
+        def tensor(heads: int) -> Tensor:
+            shape = (1, self.length, heads, SIZE)
+            return torch.randn(shape, device="cuda", dtype=torch.bfloat16, generator=generator).transpose(1, 2)
+
+        self.query, self.key, self.value = tensor(HEADS), tensor(KEY_HEADS), tensor(KEY_HEADS)
+
+    @property
+    def flops(self) -> float:
+        """Of dense causal attention."""
+        return 4.0 * HEADS * SIZE * self.length * (self.length + 1) / 2
+
+
+@dataclass
+class Lists:
+    """Blocks chosen for a prompt at one sparsity; random inputs make random choices."""
+
+    prompt: Prompt
+    block: int
+    sparsity: float
+
+    def __post_init__(self) -> None:
+        rows = self.prompt.length // self.block
+        whole = rows * (rows + 1) // 2
+        keep = next(k for k in range(1, rows + 1) if k * (k + 1) // 2 + (rows - k) * k >= (1 - self.sparsity) * whole)
+        number = torch.arange(rows, device="cuda")
+        self.most = max(3, keep)
+        self.counts = (number + 1).clamp(max=self.most).int()
+        kept = int(self.counts.sum())
+        self.held = round(1 - kept / whole, 4)
+        self.flops = 4.0 * HEADS * SIZE * self.block**2 * kept
+        self.index, self.count = self.select()
+        self.count = self.count.contiguous()
+
+    def select(self) -> tuple[Tensor, Tensor]:
+        """The lists anew."""
+        return select_blocks(self.prompt.query, self.prompt.key, self.counts, self.most, self.block)
+
+    def attend(self, backend: Backend | None = None) -> Tensor:
+        """Attention over the lists."""
+        prompt = self.prompt
+        return block_sparse_attention(
+            prompt.query, prompt.key, prompt.value, self.index, self.count, block=self.block, backend=backend
+        )[0]
+
+    def whole(self) -> Tensor:
+        """Selection and attention."""
+        prompt = self.prompt
+        return block_sparse_attention(prompt.query, prompt.key, prompt.value, *self.select(), block=self.block)[0]
+
+    def error(self, out: Tensor) -> float:
+        """Largest relative error of some rows against float64."""
+        prompt, block = self.prompt, self.block
+        rows = self.count.shape[2]
+        worst = 0.0
+        for head, row in [(0, 0), (5, 1), (HEADS - 1, rows - 1), (HEADS // 2, rows // 2), (1, rows // 3)]:
+            chosen = self.index[0, head, row, : int(self.count[0, head, row])].long()
+            keys = (chosen[:, None] * block + torch.arange(block, device="cuda")).flatten()
+            places = torch.arange(row * block, (row + 1) * block, device="cuda")
+            owner = head // (HEADS // KEY_HEADS)
+            scores = prompt.query[0, head, places].double() @ prompt.key[0, owner, keys].double().T * SIZE**-0.5
+            weights = scores.masked_fill(keys > places[:, None], -math.inf).softmax(dim=-1)
+            expected = weights @ prompt.value[0, owner, keys].double()
+            worst = max(worst, float((out[0, head, places].double() - expected).norm() / expected.norm()))
+        return worst
+
+
+def timed(record: Record, what: str, lists: Lists, call: Callable[[], Tensor], **more: Any) -> None:
+    """Check and time one way of block-sparse attention; `call` gives `[1, heads, length, size]`."""
+    row = {"what": what, "length": lists.prompt.length, "block": lists.block, "sparsity": lists.held} | more
+
+    def run() -> None:
+        error = lists.error(call())
+        if not error < TOLERANCE:
+            record.add(**row, error=f"wrong: relative error {error:.3g}")
+            return
+        ms = milliseconds(call)
+        record.add(**row, ms=round(ms, 4), tflops=round(lists.flops / ms / 1e9, 1), relative_error=round(error, 5))
+
+    record.attempt(run, **row)
+
+
+def dense(record: Record, prompt: Prompt, fa3: Any, fa4: Any) -> None:
+    """Dense attention of the installed libraries."""
+    q, k, v = (tensor.transpose(1, 2) for tensor in (prompt.query, prompt.key, prompt.value))
+    calls: dict[str, Callable[[], object]] = {}
+    if fa3 is not None:
+        calls["dense FlashAttention-3"] = lambda: fa3.flash_attn_func(q, k, v, causal=True)
+    if fa4 is not None:
+        calls["dense FlashAttention-4"] = lambda: fa4[0](q, k, v, causal=True)
+    attention = torch.nn.functional.scaled_dot_product_attention
+    calls["dense SDPA"] = lambda: attention(prompt.query, prompt.key, prompt.value, is_causal=True, enable_gqa=True)
+    for what, call in calls.items():
+        row = {"what": what, "length": prompt.length}
+
+        def run(call: Callable[[], object] = call, row: dict[str, Any] = row) -> None:
+            ms = milliseconds(call)
+            record.add(**row, ms=round(ms, 4), tflops=round(prompt.flops / ms / 1e9, 1))
+
+        record.attempt(run, **row)
+
+
+def split(lists: Lists) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The lists as FlexAttention and FlashAttention-4 take them: diagonal blocks apart from whole ones."""
+    rows = lists.count.shape[2]
+    number = torch.arange(rows, device="cuda", dtype=torch.int32)
+    place = torch.arange(lists.most, device="cuda")
+    earlier = lists.index.where(place < lists.count[..., None] - 1, 0)
+    full = torch.zeros(1, HEADS, rows, rows, device="cuda", dtype=torch.int32)
+    full[..., : lists.most] = earlier
+    own = torch.zeros_like(full)
+    own[..., 0] = number
+    return torch.ones(1, HEADS, rows, device="cuda", dtype=torch.int32), own, (lists.count - 1).contiguous(), full
+
+
+@functools.cache
+def compiled_flex() -> Any:
+    """FlexAttention, compiled anew for each shape."""
+    from torch.nn.attention.flex_attention import flex_attention
+
+    torch._dynamo.config.recompile_limit = 64
+    return torch.compile(flex_attention, dynamic=False)
+
+
+def flex(record: Record, lists: Lists) -> None:
+    """PyTorch's FlexAttention on the same blocks."""
+    from torch.nn.attention.flex_attention import BlockMask
+
+    prompt = lists.prompt
+    row = {"what": "FlexAttention", "length": prompt.length, "block": lists.block, "sparsity": lists.held}
+
+    def run() -> None:
+        mask = BlockMask.from_kv_blocks(
+            *split(lists), BLOCK_SIZE=lists.block, mask_mod=lambda b, h, q, k: q >= k,  # noqa: ARG005  # its signature
+            seq_lengths=(prompt.length, prompt.length), compute_q_blocks=False,
+        )  # fmt: skip
+        options = {} if lists.block >= 128 else {"BLOCK_M": lists.block, "BLOCK_N": lists.block}
+        begin = time.monotonic()
+
+        def call() -> Tensor:
+            out: Tensor = compiled_flex()(
+                prompt.query, prompt.key, prompt.value, block_mask=mask, enable_gqa=True, kernel_options=options
+            )
+            return out
+
+        call()
+        timed(record, "FlexAttention", lists, call, compile_seconds=round(time.monotonic() - begin, 1))
+
+    record.attempt(run, **row)
+
+
+def flash4(record: Record, lists: Lists, fa4: Any) -> None:
+    """FlashAttention-4's block-sparse path on the same blocks."""
+    prompt = lists.prompt
+    row = {"what": "FlashAttention-4", "length": prompt.length, "block": lists.block, "sparsity": lists.held}
+
+    def run() -> None:
+        attend, tensors, causal = fa4
+        q, k, v = (tensor.transpose(1, 2) for tensor in (prompt.query, prompt.key, prompt.value))
+        blocks = tensors(*split(lists), block_size=(lists.block, lists.block))
+
+        def call() -> Tensor:
+            out = attend(q, k, v, mask_mod=causal, block_sparse_tensors=blocks)
+            first: Tensor = out[0] if isinstance(out, tuple) else out
+            return first.transpose(1, 2)
+
+        timed(record, "FlashAttention-4", lists, call)
+
+    record.attempt(run, **row)
+
+
+def ours(record: Record, lists: Lists) -> None:
+    """Each of our backends that takes the call, and the whole operation."""
+    prompt = lists.prompt
+    best = block_sparse_backend(prompt.query, prompt.key, prompt.value, lists.block)
+    for backend in dict.fromkeys((best, Backend.TRITON)):
+        timed(record, f"ours, {backend}", lists, functools.partial(lists.attend, backend))
+    timed(record, f"ours, whole, {best}", lists, lists.whole)
+    row = {"what": "our selection", "length": prompt.length, "block": lists.block, "sparsity": lists.held}
+    record.attempt(lambda: record.add(**row, ms=round(milliseconds(lists.select), 4)), **row)
+
+
+def tune(record: Record, prompt: Prompt, block: int) -> None:
+    """Other tiles of the plain Triton kernel at sparsity 0.9."""
+    lists = Lists(prompt, block, 0.9)
+    usual = on_triton.tiles_for
+    shapes = [(min(block, rows), keys) for rows in (128, 64) if rows <= max(block, 64) for keys in (128, 64, 32)]
+    try:
+        for rows, keys in dict.fromkeys(shapes):
+            for warps in (8, 4) if rows == 128 else (4, 2) if rows >= 32 else (4, 2, 1):
+                for stages in (2, 3, 4):
+                    if (keys == 128 and stages > 2) or (rows == 128 and warps == 4 and keys > 64):
+                        continue
+                    tiles = on_triton.Tiles(rows, keys, 1, warps, stages)
+                    on_triton.tiles_for = lambda *_, tiles=tiles: tiles
+                    timed(
+                        record, "tile", lists, functools.partial(lists.attend, Backend.TRITON),
+                        rows=rows, keys=keys, warps=warps, stages=stages,
+                    )  # fmt: skip
+    finally:
+        on_triton.tiles_for = usual
+
+
+def import_fa3() -> Any:
+    """FlashAttention-3, from the wheel `fa3-fwd`."""
+    import fa3_fwd_interface
+
+    return fa3_fwd_interface
+
+
+def import_fa4() -> Any:
+    """FlashAttention-4: its function, its lists, and a causal mask that it can compile."""
+    import cutlass.cute as cute
+    from flash_attn.cute import flash_attn_func
+    from flash_attn.cute.block_sparsity import BlockSparseTensorsTorch
+
+    def causal(b: Any, h: Any, m_idx: Any, n_idx: Any, seqlen_info: Any, aux: Any) -> Any:  # noqa: ARG001  # its signature
+        return m_idx >= n_idx
+
+    return flash_attn_func, BlockSparseTensorsTorch, cute.jit(causal)
+
+
+def ceilings(record: Record) -> None:
+    """What the device multiplies and copies at most."""
+    a = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16)
+    b = torch.randn_like(a)
+    ms = milliseconds(lambda: a @ b)
+    record.add(what="matmul 8192", ms=round(ms, 4), tflops=round(2 * 8192**3 / ms / 1e9, 1))
+    x = torch.empty(2**30, device="cuda", dtype=torch.int8)
+    y = torch.empty_like(x)
+    ms = milliseconds(lambda: y.copy_(x))
+    record.add(what="copy 1 GiB", ms=round(ms, 4), gigabytes_per_second=round(2 * x.numel() / ms / 1e6))
+
+
+def table(rows: list[dict[str, Any]]) -> None:
+    """The times, their ratio to FlashAttention-3 dense (else SDPA) and to FlexAttention at the same blocks."""
+    timings = [row for row in rows if "ms" in row and "length" in row and row["what"] != "tile"]
+    dense_of: dict[int, float] = {}
+    for name in ("dense SDPA", "dense FlashAttention-3"):
+        dense_of |= {row["length"]: row["ms"] for row in timings if row["what"] == name}
+    peers = {
+        (row["what"], row["length"], row.get("block"), row.get("sparsity")): row["ms"]
+        for row in timings
+        if row["what"] in {"FlexAttention", "FlashAttention-4"}
+    }
+    head = f"{'':24}{'tokens':>7}{'block':>6}{'sparsity':>9}{'ms':>10}{'TFLOP/s':>9}"
+    print(f"{head}{'x dense':>9}{'x Flex':>8}{'x FA4':>7}")
+    for row in timings:
+        key = (row["length"], row.get("block"), row.get("sparsity"))
+        ratios = [
+            f"{against / row['ms']:.2f}" if against else ""
+            for against in (dense_of.get(row["length"]), *(peers.get((name, *key)) for name in
+                            ("FlexAttention", "FlashAttention-4")))
+        ]  # fmt: skip
+        print(
+            f"{row['what']:24}{row['length']:>7}{row.get('block', ''):>6}{row.get('sparsity', ''):>9}{row['ms']:>10.3f}"
+            f"{row.get('tflops', ''):>9}{ratios[0]:>9}{ratios[1]:>8}{ratios[2]:>7}"
+        )
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--seconds", type=float, default=600.0, help="no row begins later than this (default: 600)")
+    parser.add_argument("--quick", action="store_true", help="peers at fewer points, for about 150 seconds")
+    parser.add_argument("--tune", action="store_true", help="also other tiles of the plain Triton kernel, last")
+    arguments = parser.parse_args()
+    record = Record(arguments.out, time.monotonic() + arguments.seconds)
+    properties = torch.cuda.get_device_properties(0)
+    record.add(
+        what="run", device=properties.name, multiprocessors=properties.multi_processor_count, torch=torch.__version__,
+        triton=triton.__version__, sources=source_hash(*SOURCES), files=SOURCES,
+    )  # fmt: skip
+    ceilings(record)
+    fa3 = record.attempt(import_fa3, what="FlashAttention-3")
+    fa4 = record.attempt(import_fa4, what="FlashAttention-4")
+    for length in (32768, 131072, 8192):
+        prompt = Prompt(length)
+        dense(record, prompt, fa3, None if arguments.quick else fa4)
+        lists = [Lists(prompt, 128, sparsity) for sparsity in SPARSITIES]
+        for each in lists:
+            ours(record, each)
+        for each in lists:
+            if not arguments.quick or length == 32768 or (length == 131072 and each.sparsity in {0.5, 0.9}):
+                flex(record, each)
+        for each in lists:
+            if fa4 is not None and (not arguments.quick or length != 8192):
+                flash4(record, each, fa4)
+        del prompt, lists
+        torch.cuda.empty_cache()
+    prompt = Prompt(32768)
+    for block in (64, 32, 16):
+        for sparsity in (0.9,) if arguments.quick else SPARSITIES:
+            lists_of = Lists(prompt, block, sparsity)
+            ours(record, lists_of)
+            if block >= 32:
+                flex(record, lists_of)
+    if arguments.tune:
+        for block in (64, 16, 128, 32):
+            tune(record, prompt, block)
+    table(record.rows)
+
+
+if __name__ == "__main__":
+    main()

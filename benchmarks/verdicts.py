@@ -27,7 +27,7 @@ from pytest_sparsetol.statistics.betting import PRIOR, STAKES
 from pytest_sparsetol.statistics.decision import ROUNDING
 from pytest_sparsetol.statistics.melding import quantile, spectrum
 from pytest_sparsetol.statistics.mix import group_belief
-from pytest_sparsetol.statistics.plan import EARLY
+from pytest_sparsetol.statistics.planning import EARLY
 from pytest_sparsetol.statistics.tail import probability_positive
 
 Floats = npt.NDArray[np.float64]

@@ -252,7 +252,7 @@ def _holds(data: Any, loc: Loc) -> bool:
 def _check(document: Document) -> Contract:
     spec = document.validate(ContractSpec)
     contract = Contract(document.path, spec, _suite(document, spec), _model(document, spec), document)
-    for part in (_check_paths, _check_groups, _check_lengths, _check_deployments, _check_items):
+    for part in (_check_paths, _check_groups, _check_lengths, _check_deployments, _check_items, _check_mix):
         part(contract)
     return contract
 
@@ -398,6 +398,25 @@ def _method_class(spec: PhaseSpec, phase: Phase) -> type[Method]:
         hint = nearest(spec.method, method_names(phase)) if method is None else f"it acts in {method.phase}"
         raise MethodError(f"no {phase} method {spec.method!r}; {hint}")
     return method
+
+
+def _check_mix(contract: Contract) -> None:
+    from pytest_sparsetol.statistics.mix_items import items_for_mix, mix_can_pass
+
+    gate, weights = contract.spec.gate, contract.spec.mix
+    sizes = {group: sum(task.group == group for task in contract.suite.tasks) for group in weights}
+
+    def planned(most: int) -> dict[str, int]:
+        return {group: most // size * size for group, size in sizes.items()}
+
+    threshold = gate.mix_threshold()
+    if not mix_can_pass(planned(gate.items.max), weights, threshold, gate.confidence):
+        needed = items_for_mix(planned, weights, threshold, gate.confidence)
+        raise contract.document.error(
+            ("gate", "items", "max"),
+            f"gate.items.max: {gate.items.max} items a group cannot show a loss of at most {threshold:g} of the mix at "
+            f"confidence {gate.confidence:g}, even without a single loss; {needed} can",
+        )
 
 
 def _configure(spec: PhaseSpec, phase: Phase, length: int) -> Method:

@@ -14,8 +14,8 @@ from pytest_sparsetol.statistics.errors import EvidenceError
 from pytest_sparsetol.statistics.limits import lower_limit, upper_limit
 from pytest_sparsetol.statistics.melding import Belief, belief, belief_of_bets, meld
 from pytest_sparsetol.statistics.outlook import MOST_TIMES, describe
-from pytest_sparsetol.statistics.plan import EARLY, Plan
-from pytest_sparsetol.statistics.planning import check_gate
+from pytest_sparsetol.statistics.plan import Plan
+from pytest_sparsetol.statistics.planning import EARLY, check_gate
 from pytest_sparsetol.statistics.sample import Floats, check_differences, merge
 from pytest_sparsetol.statistics.sequential import together
 

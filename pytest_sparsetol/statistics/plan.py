@@ -7,12 +7,10 @@ import math
 from dataclasses import dataclass
 
 from pytest_sparsetol.statistics.errors import EvidenceError
+from pytest_sparsetol.statistics.planning import LATE
 
 SPENDING = 3.0
 """Power of the spending function: by a share t of the items, t ** 3 of alpha is spent (Kim and DeMets 1987)."""
-
-EARLY = 0.1
-"""Share of alpha that early FAIL spends of the error that it shares with the last look; the look has the rest."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class Plan:
     @property
     def late(self) -> float:
         """Share of alpha that early FAIL leaves to the looks where both could make the same error."""
-        return 1 - EARLY if self.early_fail else 1.0
+        return LATE if self.early_fail else 1.0
 
     @property
     def left(self) -> float:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from pytest_sparsetol.statistics.errors import EvidenceError
+
+EARLY = 0.1
+"""Share of alpha that early FAIL spends of the error that it shares with the last look; the look has the rest."""
+LATE = 1 - EARLY
+MOST_STEPS = 500.0
 
 
 def limit_without_loss(items: int, alpha: float) -> float:
@@ -35,6 +41,32 @@ def items_to_pass(threshold: float, confidence: float) -> int:
     while limit_without_loss(items, alpha) > threshold:
         items += 1
     return items
+
+
+def mix_surely_passes(items: Sequence[int], weights: Sequence[float], threshold: float, alpha: float) -> bool:
+    """Whether a mix passes for sure if no group shows a loss; False leaves the question to `decide_mix`.
+
+    Without a loss the limit variable of a group of n items (see `melding`) is one of Beta(1, n), which an exponential
+    variable of rate n exceeds in distribution: the weighted sum's tail is at most that of exponential phases.
+    """
+    # A group's limits have the share of alpha that early FAIL leaves, which moves its variable by -log(LATE) / n.
+    moved = sum(weight * -math.log(LATE) / number for number, weight in zip(items, weights, strict=True))
+    left = threshold - moved
+    return left > 0 and _phases_exceed([n / w for n, w in zip(items, weights, strict=True)], left) <= alpha
+
+
+def _phases_exceed(rates: Sequence[float], time: float) -> float:
+    """P(sum of exponential variables > time), by uniformization; rates beyond reason are lowered, which adds time."""
+    slowed = [min(rate, MOST_STEPS / time) for rate in rates]
+    fastest = max(slowed)
+    inside, total, mass = [1.0] + [0.0] * (len(slowed) - 1), 0.0, math.exp(-fastest * time)
+    steps = math.ceil(fastest * time + 10 * math.sqrt(fastest * time) + 20)
+    for step in range(1, steps + 1):
+        total += mass * sum(inside)
+        mass *= fastest * time / step
+        moves = [share * rate / fastest for share, rate in zip(inside, slowed, strict=True)]
+        inside = [share - gone + come for share, gone, come in zip(inside, moves, [0.0, *moves[:-1]], strict=True)]
+    return total
 
 
 def check_gate(threshold: float, confidence: float) -> None:

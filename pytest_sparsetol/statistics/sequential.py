@@ -12,8 +12,8 @@ from pytest_sparsetol.statistics.decision import Decision, judge
 from pytest_sparsetol.statistics.errors import EvidenceError
 from pytest_sparsetol.statistics.limits import lower_limit, upper_limit
 from pytest_sparsetol.statistics.outlook import describe, items_to_decide
-from pytest_sparsetol.statistics.plan import EARLY, Plan
-from pytest_sparsetol.statistics.planning import check_gate
+from pytest_sparsetol.statistics.plan import Plan
+from pytest_sparsetol.statistics.planning import EARLY, check_gate
 from pytest_sparsetol.statistics.sample import Floats, check_differences, merge
 
 

@@ -57,6 +57,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "two documents": ("gate:", "---\ngate:", "a second document starts here"),
     "unclosed": ("[1k, 2k]", "[1k, 2k", "not valid YAML"),
     "too few items": ("max: 200", "max: 50", "cannot show a loss of at most 0.05 in single_qa at confidence 0.95, even without a single loss; 59 can"),
+    "too few items for the mix": ("  mix: 0.04", "  mix: 0.01", "17:16: gate.items.max: 200 items a group cannot show a loss of at most 0.01 of the mix at confidence 0.95, even without a single loss; 260 can"),
     "baselines outside": ("suite:", "baselines: ../../elsewhere\nsuite:", "leaves the contract's folder"),
     "profile of the model": ("premerge: {", "premerge: {suite: other, ", "a profile cannot change 'suite'"),
     "python object": ("suite: frontier-small", "suite: !!python/object/apply:os.getcwd []", "not valid YAML: could not determine a constructor"),

@@ -1,0 +1,58 @@
+"""Power and what items resolve, against the 20,000 runs a point of `benchmarks/verdicts.py`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_sparsetol.statistics.power import draws_for, power, resolved
+
+SIMULATED = Path(__file__).parents[2] / "benchmarks/results/verdicts.json"
+
+
+@pytest.mark.parametrize(("draws", "threshold"), [(59, 0.05), (20, 0.2)])
+def test_without_change_a_cell_passes_from_the_fewest_items_on(draws: int, threshold: float) -> None:
+    assert power(draws, 0.0, threshold, 0.95) == 1
+    assert power(draws - 10, 0.0, threshold, 0.95) == 0
+
+
+def test_is_the_share_of_safe_runs_that_pass() -> None:
+    grid = json.loads(SIMULATED.read_text())["grid"]
+    points = [point for point in grid if point["kind"] == "binary" and point["times"] == 0 and point["early"]]
+    assert len(points) > 20
+
+    for point in points:
+        expected = power(point["items"], point["discordance"], point["threshold"], 0.95)
+        # Three standard errors of the simulation and the share that early FAIL ends.
+        error = 3 * (expected * (1 - expected) / point["runs"]) ** 0.5
+        assert expected - error - 0.005 <= point["pass"] <= expected + error + 1e-4, point
+
+
+@pytest.mark.parametrize("wanted", [0.8, 0.9, 0.99])
+@pytest.mark.parametrize(("draws", "variance"), [(40, 0.03), (64, 0.1), (200, 0.01), (200, 0.1), (500, 0.3)])
+def test_at_the_resolved_loss_a_safe_cell_passes_as_often_as_wanted(
+    draws: int, variance: float, wanted: float
+) -> None:
+    loss = resolved(draws, variance, 0.95, wanted)
+
+    assert power(draws, variance, 0.93 * loss, 0.95) < wanted < power(draws, variance, 1.07 * loss, 0.95)
+
+
+@pytest.mark.parametrize(("variance", "threshold"), [(0.03, 0.05), (0.1, 0.1), (0.3, 0.2)])
+def test_the_planned_draws_pass_as_often_as_wanted(variance: float, threshold: float) -> None:
+    draws = draws_for(variance, threshold, 0.95, 0.9)
+
+    assert power(draws, variance, threshold, 0.95) >= 0.9
+    assert power(int(0.9 * draws), variance, threshold, 0.95) < 0.9
+    assert draws_for(variance, 1e-4, 0.95, 0.9, most=5000) == 5000
+
+
+def test_imports_no_scipy() -> None:
+    code = (
+        "import sys; from pytest_sparsetol.statistics.power import resolved; resolved(200, 0.1, 0.95)\n"
+        "print([name for name in ('scipy', 'torch') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -114,6 +114,25 @@ class BaselineStore:
         path = self.path(fingerprint)
         return _parse(path, fingerprint) if path.exists() else {}
 
+    def stored(self, task: str, length: int, suite: str) -> list[tuple[dict[str, Any], list[Row]]]:
+        """Header and rows of all that is stored of a task at a length, whatever model it belongs to: for planning.
+
+        Args:
+            task: name of the suite's task.
+            length: prompt tokens.
+            suite: the task's fingerprint; what is stored of another version is left out.
+
+        Raises:
+            BaselineError: a file that cannot be read.
+
+        """
+        found = []
+        for path in sorted((self.folder / self.suite_name).glob(f"{task}-{show_length(length)}-*.jsonl")):
+            header = _header(path)
+            if header["fingerprint"]["suite"] == suite:
+                found.append((header, _rows(path, header)))
+        return found
+
     def explain_missing(self, fingerprint: Fingerprint, missing: int, wanted: int) -> MissingInputError | BaselineError:
         """The error for items without a stored outcome: what is there instead, and how to record."""
         path = self.path(fingerprint)
@@ -184,11 +203,14 @@ def _parse(path: Path, fingerprint: Fingerprint) -> dict[str, Row]:
     changed = fingerprint.differences(header["fingerprint"])
     if changed:
         raise BaselineError(f"baseline {path} is not what its name says: it differs in {', '.join(changed)}")
+    return {row.item: row for row in _rows(path, header)}
+
+
+def _rows(path: Path, header: Mapping[str, Any]) -> list[Row]:
     lines = path.read_text(encoding="utf-8").splitlines()[1:]
     if hashlib.sha256("\n".join(lines).encode()).hexdigest() != header["sha256"]:
         raise BaselineError(f"baseline {path} was changed after it was recorded: its checksum does not fit its rows")
-    rows = [Row(**json.loads(line)) for line in lines]
-    return {row.item: row for row in rows}
+    return [Row(**json.loads(line)) for line in lines]
 
 
 def _line(value: object) -> str:

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from pytest_sparsetol.announce import announce
 from pytest_sparsetol.cells import Cell, cells
 from pytest_sparsetol.contract import Contract
-from pytest_sparsetol.gaps import warn_of_gap
+from pytest_sparsetol.errors import CoverageWarning, PowerWarning
+from pytest_sparsetol.gaps import gap_of
 from pytest_sparsetol.keys import SESSION_KEY
+from pytest_sparsetol.planning.outlook import shortfall
 from pytest_sparsetol.report.detail import describe_cell, describe_mix
 from pytest_sparsetol.report.junit import properties
 from pytest_sparsetol.report.progress import ProgressLine
@@ -32,7 +35,11 @@ class ContractFile(pytest.File):
             contract = self.config.stash[SESSION_KEY].contract(self.path)
         except ValueError as error:
             raise self.CollectError(_relative(str(error), self.path, self.config.rootpath)) from None
-        warn_of_gap(self, contract)
+        gap, short = gap_of(contract), shortfall(contract)
+        if gap is not None:
+            announce(self, CoverageWarning(gap))
+        if short is not None:
+            announce(self, PowerWarning(short))
         for name in contract.spec.deployments:
             yield Deployment.from_parent(self, name=name, contract=contract)
 

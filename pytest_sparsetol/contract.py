@@ -163,7 +163,7 @@ class ContractSpec(Strict):
         return lengths
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contract:
     """A checked contract with what it names."""
 

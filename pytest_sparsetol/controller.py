@@ -103,13 +103,10 @@ class Controller:
         return any(fnmatch.fnmatch(name, pattern) for pattern in self._config.getini("sparsetol_files"))
 
     def _lose(self, node_id: str) -> None:
-        from pytest_sparsetol.cells import empty_result
-        from pytest_sparsetol.result import Evidence
-
         gate = self._session()
         found = gate.locate(node_id)
         if found is not None:
-            gate.keep(empty_result(*found, node_id, "ERROR", "the worker that ran it died"), Evidence([], [], []))
+            gate.lose(*found, node_id, "ERROR", "the worker that ran it died")
 
     def _weigh(self, session: pytest.Session, gate: GateSession, node_id: str) -> None:
         """Decide a mix here and report it as a test of its own."""
@@ -149,12 +146,10 @@ class Controller:
 
     @staticmethod
     def _write_json(gate: GateSession, path: Path) -> None:
-        from pytest_sparsetol.cells import empty_result
         from pytest_sparsetol.report.jsonfile import write_json
 
-        results = dict(gate.results)
         for node_id in gate.selected:
             found = gate.locate(node_id)
-            if found is not None and not found[1].is_mix and node_id not in results:
-                results[node_id] = empty_result(*found, node_id, "UNTESTED", "the run ended before it")
-        write_json(path, results.values(), gate.mixes.values())
+            if found is not None and not found[1].is_mix and node_id not in gate.results:
+                gate.lose(*found, node_id, "UNTESTED", "the run ended before it")
+        write_json(path, gate.results.values(), gate.mixes.values())

@@ -29,3 +29,7 @@ class MethodError(SparsetolError, ValueError):
 
 class CoverageWarning(UserWarning):
     """A contract's mix leaves a corner of scope and dispersion empty: its results are no general claim."""
+
+
+class PowerWarning(UserWarning):
+    """A contract's items are too few to pass a safe policy often enough."""

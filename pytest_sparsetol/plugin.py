@@ -14,6 +14,7 @@ from pytest_sparsetol.keys import LEFT_ALONE_KEY, SESSION_KEY
 
 if TYPE_CHECKING:
     from pytest_sparsetol.collect import ContractFile
+    from pytest_sparsetol.contract import Contract
     from pytest_sparsetol.session import GateSession
 
 PATTERNS = ("sparsetol.yaml", "*.sparsetol.yaml")
@@ -109,14 +110,28 @@ def gate_session(config: pytest.Config) -> GateSession:
     return known
 
 
-def pytest_report_collectionfinish(config: pytest.Config) -> str | None:
-    """Say that contracts were left alone, and how to run them."""
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """Say what each contract's items can resolve, and that contracts were left alone, and how to run them."""
+    contracts = {item.path: item.contract for item in items if hasattr(item, "cell") and hasattr(item, "contract")}
+    lines = [f"sparsetol: {_shown(config, path)}: {_resolves(contract)}" for path, contract in contracts.items()]
     left = config.stash[LEFT_ALONE_KEY]
-    if not left:
-        return None
-    names = ", ".join(sorted(str(path.relative_to(config.rootpath)) for path in left)[:3])
-    more = f" and {len(left) - 3} more" if len(left) > 3 else ""
-    return f"sparsetol: not collected without being named: {names}{more} (name the file, or pass --sparsetol)"
+    if left:
+        names = ", ".join(sorted(_shown(config, path) for path in left)[:3])
+        more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+        lines.append(
+            f"sparsetol: not collected without being named: {names}{more} (name the file, or pass --sparsetol)"
+        )
+    return lines
+
+
+def _shown(config: pytest.Config, path: Path) -> str:
+    return str(path.relative_to(config.rootpath)) if path.is_relative_to(config.rootpath) else str(path)
+
+
+def _resolves(contract: Contract) -> str:
+    from pytest_sparsetol.planning.outlook import statement
+
+    return statement(contract)
 
 
 @pytest.hookimpl(trylast=True)

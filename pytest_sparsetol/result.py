@@ -24,6 +24,7 @@ class CellResult:
         loaded_sparsity: share not loaded, whole tiles and selection data counted.
         layers: layers of the model that compute attention.
         local_layers: those of them whose window is shorter than the prompts; they stay as they are, under no method.
+        resolves: the smallest loss that the planned items can resolve, as said at collection.
         sparse_steps: mean decoding steps an item that ran under a decode or kv method; None where both are dense.
 
     """
@@ -39,6 +40,7 @@ class CellResult:
     lower: float | None = None
     upper: float | None = None
     threshold: float
+    resolves: float | None = None
     items: int = 0
     dense_score: float | None = None
     sparse_score: float | None = None
@@ -70,6 +72,7 @@ class MixResult:
     lower: float | None = None
     upper: float | None = None
     threshold: float
+    resolves: float | None = None
     groups: dict[str, float]
     node_id: str
 

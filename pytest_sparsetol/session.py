@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_sparsetol.cells import Cell, cells, empty_result, planned_items
 from pytest_sparsetol.contract import Contract, load_contract
 from pytest_sparsetol.errors import MissingInputError, SparsetolError
+from pytest_sparsetol.planning.outlook import outlooks
 from pytest_sparsetol.result import CellResult, Evidence, MixResult, Verdict, lost, points
 from pytest_sparsetol.verdict import undecidable_mix
 
@@ -57,13 +58,20 @@ class GateSession:
             result, evidence = self._run(contract, cell, node_id, progress)
         except SparsetolError as error:
             verdict: Verdict = "UNTESTED" if isinstance(error, MissingInputError) else "ERROR"
-            result, evidence = empty_result(contract, cell, node_id, verdict, str(error)), Evidence([], [], [])
+            self.lose(contract, cell, node_id, verdict, str(error))
+            return self.results[node_id]
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
-            self.keep(empty_result(contract, cell, node_id, "ERROR", reason), Evidence([], [], []))
+            self.lose(contract, cell, node_id, "ERROR", reason)
             raise
+        result = dataclasses.replace(result, resolves=_resolves(contract, cell))
         self.keep(result, evidence)
         return result
+
+    def lose(self, contract: Contract, cell: Cell, node_id: str, verdict: Verdict, reason: str) -> None:
+        """Keep that nothing was measured of a cell, and why."""
+        result = empty_result(contract, cell, node_id, verdict, reason)
+        self.keep(dataclasses.replace(result, resolves=_resolves(contract, cell)), Evidence([], [], []))
 
     def _run(self, contract: Contract, cell: Cell, node_id: str, progress: Progress) -> tuple[CellResult, Evidence]:
         if self._runner is None:
@@ -103,6 +111,7 @@ class GateSession:
             verdict="ERROR",
             reason="",
             threshold=contract.spec.gate.mix_threshold(),
+            resolves=_resolves(contract, cell),
             groups=dict(weights),
             node_id=node_id,
         )
@@ -159,3 +168,8 @@ class GateSession:
             name = result.node_id.rsplit("::", 1)[0]
             seen[name] = seen.get(name, False) or result.verdict == "PASS"
         return [name for name, passed in seen.items() if not passed]
+
+
+def _resolves(contract: Contract, cell: Cell) -> float:
+    """The smallest loss that the cell's items resolve."""
+    return outlooks(contract)[cell.group, cell.length].resolves

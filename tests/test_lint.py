@@ -93,3 +93,4 @@ def test_one_warning_where_a_contract_is_collected(pytester: pytest.Pytester, mo
     shown = pytester.runpytest_subprocess(*arguments, path.name, "-k", "nothing").stdout.str()
     said = "sparsetol.yaml: the mix says nothing about answers that need many facts"
     assert shown.count(said) == 1
+    assert "error" not in shown

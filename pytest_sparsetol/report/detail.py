@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_sparsetol.baseline import RECORD_OPTION
+from pytest_sparsetol.planning.outlook import RUNS
 from pytest_sparsetol.result import CellResult, MixResult, PhaseSparsity, points
 
 
@@ -12,6 +13,7 @@ def describe_cell(result: CellResult) -> Iterator[str]:
     """Interval, sparsity, replies and how it ran."""
     if result.degradation is not None:
         yield f"  loss         {_interval(result)}"
+        yield from _resolution(result)
         yield f"  sparsity     {sparsity(result.declared_sparsity, result.measured_sparsity)}"
         yield (
             f"  replies      {100 * (result.missing_rate or 0):.0f} % without an answer, "
@@ -31,6 +33,7 @@ def describe_mix(result: MixResult) -> Iterator[str]:
     """Interval and weights."""
     if result.degradation is not None:
         yield f"  loss         {_interval(result)}"
+        yield from _resolution(result)
     yield f"  traffic      {', '.join(f'{group} {100 * share:g} %' for group, share in result.groups.items())}"
 
 
@@ -51,3 +54,8 @@ def _interval(result: CellResult | MixResult) -> str:
         f"{points(result.degradation)} points, one-sided limits {points(result.lower)} and {points(result.upper)}, "
         f"allowed {points(result.threshold)}"
     )
+
+
+def _resolution(result: CellResult | MixResult) -> Iterator[str]:
+    if result.resolves is not None:
+        yield f"  resolves     a loss of {points(result.resolves)} points, where {RUNS} would pass"

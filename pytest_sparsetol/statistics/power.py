@@ -44,7 +44,7 @@ def power(draws: int, variance: float, threshold: float, confidence: float) -> f
     likely = np.flatnonzero(gains > NEGLIGIBLE)
     most = _most_losses(draws, likely, threshold, 1 - confidence)
     passes = 0.0
-    for gained, lost in zip(likely, most, strict=True):
+    for gained, lost in zip(likely.tolist(), most, strict=True):
         if lost >= 0:
             losses = np.exp(_log_binomial(draws - gained, half / (1 - half), factorials))
             passes += gains[gained] * losses[: lost + 1].sum()

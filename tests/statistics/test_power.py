@@ -32,9 +32,7 @@ def test_is_the_share_of_safe_runs_that_pass() -> None:
 
 @pytest.mark.parametrize("wanted", [0.8, 0.9, 0.99])
 @pytest.mark.parametrize(("draws", "variance"), [(40, 0.03), (64, 0.1), (200, 0.01), (200, 0.1), (500, 0.3)])
-def test_at_the_resolved_loss_a_safe_cell_passes_as_often_as_wanted(
-    draws: int, variance: float, wanted: float
-) -> None:
+def test_at_the_resolved_loss_a_safe_cell_passes_as_often_as_wanted(draws: int, variance: float, wanted: float) -> None:
     loss = resolved(draws, variance, 0.95, wanted)
 
     assert power(draws, variance, 0.93 * loss, 0.95) < wanted < power(draws, variance, 1.07 * loss, 0.95)

@@ -41,10 +41,10 @@ def cells(contract: Contract) -> Iterator[Cell]:
                 yield Cell(deployment, group, length)
 
 
-def planned_items(contract: Contract, group: str) -> int:
-    """Items that a group's cells run at most: as many as allowed that split evenly over the group's tasks."""
+def planned_items(contract: Contract, group: str, most: int | None = None) -> int:
+    """Items that a group's cells run: of at most `most`, the contract's by default, those that split over its tasks."""
     tasks = sum(task.group == group for task in contract.suite.tasks)
-    return contract.spec.gate.items.max // tasks * tasks
+    return (contract.spec.gate.items.max if most is None else most) // tasks * tasks
 
 
 def empty_result(contract: Contract, cell: Cell, node_id: str, decided: Verdict, reason: str) -> CellResult:

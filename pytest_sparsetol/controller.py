@@ -146,10 +146,10 @@ class Controller:
 
     @staticmethod
     def _write_json(gate: GateSession, path: Path) -> None:
-        from pytest_sparsetol.report.jsonfile import write_json
+        from pytest_sparsetol.report.jsonfile import Report, write_json
 
         for node_id in gate.selected:
             found = gate.locate(node_id)
             if found is not None and not found[1].is_mix and node_id not in gate.results:
                 gate.lose(*found, node_id, "UNTESTED", "the run ended before it")
-        write_json(path, gate.results.values(), gate.mixes.values())
+        write_json(path, Report(list(gate.results.values()), list(gate.mixes.values()), gate.evidence))

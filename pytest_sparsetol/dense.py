@@ -87,6 +87,7 @@ class DenseOutcomes:
         size = contract.spec.model.batch_size
         recorded = {**engine.versions(), "batch_size": size}
         done, written = 0, time.monotonic()
+        begun = written
         try:
             for answered, current in answer(engine, lacking, DENSE, size):
                 recorded["backend"] = ", ".join(sorted(current.backends))
@@ -101,6 +102,7 @@ class DenseOutcomes:
                         answer_tokens=len(one.generation.ids),
                     )
                 done += len(answered)
+                recorded["seconds_per_item"] = round((time.monotonic() - begun) / done, 4)
                 progress("recording dense", done, len(lacking), None)
                 if time.monotonic() - written > SECONDS_BETWEEN_WRITES:
                     store.write(fingerprint, stored, recorded)

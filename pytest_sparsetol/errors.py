@@ -23,6 +23,10 @@ class BaselineError(SparsetolError):
     """A stored baseline does not belong to what is run, or is damaged."""
 
 
+class ReportError(SparsetolError):
+    """A file of results cannot be read, or does not go with the others."""
+
+
 class MethodError(SparsetolError, ValueError):
     """A sparse-attention method was given parameters that it cannot honour."""
 

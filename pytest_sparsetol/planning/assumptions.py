@@ -35,12 +35,14 @@ class Variation:
         variance: of a draw's difference; a draw is an item, or a document where items share them.
         size: mean items of a draw.
         basis: where it comes from.
+        seen: whether this very cell was run; otherwise it is the same for all deployments.
 
     """
 
     variance: float
     size: float
     basis: str
+    seen: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,13 @@ class Cost:
     Attributes:
         seconds: wall time of an item, None where unknown.
         basis: where it comes from.
+        seen: whether this very cell was run; otherwise it is the same for all deployments.
 
     """
 
     seconds: float | None
     basis: str
+    seen: bool = False
 
 
 def variation_from_baselines(contract: Contract, cell: Cell) -> Variation:
@@ -83,7 +87,7 @@ def variation_from_evidence(evidence: Evidence) -> Variation | None:
     squares = math.fsum((total / size) ** 2 for total in totals.values())
     # One change more than was seen: that none was seen does not say that there are none.
     variance = min((squares + 1) / (len(totals) + 2), 1.0)
-    return Variation(variance, size, f"an earlier run of this cell ({count} items)")
+    return Variation(variance, size, f"as in the earlier run ({count} items)", seen=True)
 
 
 def cost_from_baselines(contract: Contract, cell: Cell) -> Cost:
@@ -96,8 +100,8 @@ def cost_from_baselines(contract: Contract, cell: Cell) -> Cost:
         if "seconds_per_item" in header["recorded"]
     ]
     if not seconds:
-        return Cost(None, "not known: the baselines do not say; give an earlier run's report with --report")
-    return Cost(sum(seconds) / len(seconds), "that of dense items when they were recorded")
+        return Cost(None, "not known (no baseline says; give an earlier run with --report)")
+    return Cost(sum(seconds) / len(seconds), "that of dense items, as recorded")
 
 
 def dense_rows(contract: Contract, cell: Cell) -> dict[str, list[Row]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from pytest_sparsetol.cells import MIX, Cell, planned_items
 from pytest_sparsetol.contract import Contract
 from pytest_sparsetol.planning.assumptions import variation_from_baselines
 from pytest_sparsetol.result import points
-from pytest_sparsetol.statistics.power import POWER, resolved
+from pytest_sparsetol.statistics.power import POWER, resolved, resolved_by_mix
 
 RUNS = f"{10 * POWER:g} safe runs of 10"
 
@@ -60,32 +59,18 @@ def outlooks(contract: Contract) -> Mapping[tuple[str, int], Outlook]:
 def _outlooks(contract: Contract) -> Iterator[Outlook]:
     gate = contract.spec.gate
     for length in contract.spec.lengths:
-        parts: list[tuple[float, int, float]] = []
+        planned = 0
+        parts: list[tuple[float, float, float]] = []
         for group, weight in contract.spec.mix.items():
             items = planned_items(contract, group)
             variation = variation_from_baselines(contract, Cell("", group, length))
-            loss = resolved(items / variation.size, variation.variance, gate.confidence)
-            parts.append((weight, items, loss))
+            draws = items / variation.size
+            loss = resolved(draws, variation.variance, gate.confidence)
             yield Outlook(group, length, items, gate.threshold(group), loss, variation.basis)
-        planned = sum(items for _, items, _ in parts)
-        yield Outlook(
-            MIX, length, planned, gate.mix_threshold(), resolved_by_mix(parts), "its groups vary as assumed of them"
-        )
-
-
-def resolved_by_mix(parts: list[tuple[float, int, float]]) -> float:
-    """About the smallest loss of a mix that its groups resolve together.
-
-    A limit lies about one item of loss above the mean plus what chance adds; the former add up over groups, the latter
-    in squares.
-
-    Args:
-        parts: weight, items and resolved loss of each group.
-
-    """
-    above = sum(weight / items for weight, items, _ in parts)
-    chance = math.sqrt(sum((weight * max(loss - 1 / items, 0.0)) ** 2 for weight, items, loss in parts))
-    return min(above + chance, 1.0)
+            planned += items
+            parts.append((weight, draws, variation.variance))
+        loss = resolved_by_mix(parts, gate.confidence)
+        yield Outlook(MIX, length, planned, gate.mix_threshold(), loss, "its groups vary as assumed of them")
 
 
 def statement(contract: Contract) -> str:

@@ -5,27 +5,85 @@ from __future__ import annotations
 import dataclasses
 import json
 import platform
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_sparsetol.baseline import write_atomically
-from pytest_sparsetol.result import CellResult, MixResult
+from pytest_sparsetol.errors import ReportError
+from pytest_sparsetol.result import CellResult, Evidence, MixResult
 
 SCHEMA = 1
+T = TypeVar("T", CellResult, MixResult)
 
 
-def write_json(path: Path, results: Iterable[CellResult], mixes: Iterable[MixResult]) -> None:
+@dataclass(frozen=True)
+class Report:
+    """All that a run found.
+
+    Attributes:
+        cells: results of cells.
+        mixes: results of mixes.
+        evidence: paired outcomes behind the cells, by node id.
+
+    """
+
+    cells: Sequence[CellResult]
+    mixes: Sequence[MixResult]
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+
+
+def write_json(path: Path, report: Report) -> None:
     """Write all results in one step, cells and mixes in the order of their node ids."""
-    report = {
+    head = {
         "schema": SCHEMA,
-        "cells": [dataclasses.asdict(result) for result in sorted(results, key=lambda result: result.node_id)],
-        "mix": [dataclasses.asdict(mix) for mix in sorted(mixes, key=lambda mix: mix.node_id)],
+        "cells": [dataclasses.asdict(result) for result in sorted(report.cells, key=lambda result: result.node_id)],
+        "mix": [dataclasses.asdict(mix) for mix in sorted(report.mixes, key=lambda mix: mix.node_id)],
         "environment": environment(),
     }
+    # Evidence goes one line a cell: item by item it would be most of the file's lines.
+    lines = [
+        f"    {json.dumps(node_id)}: {json.dumps(dataclasses.asdict(evidence), allow_nan=False)}"
+        for node_id, evidence in sorted(report.evidence.items())
+        if evidence.differences
+    ]
+    text = json.dumps(head, indent=2, allow_nan=False).removesuffix("\n}")
+    inside = "{\n" + ",\n".join(lines) + "\n  }" if lines else "{}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(report, indent=2, allow_nan=False) + "\n")
+    write_atomically(path, f'{text},\n  "evidence": {inside}\n}}\n')
+
+
+def read_json(path: Path) -> Report:
+    """Read what `write_json` wrote.
+
+    Raises:
+        ReportError: the file is not there, or is no report of this schema.
+
+    """
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReportError(f"report {path} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise ReportError(f"report {path} is not JSON: {error}") from None
+    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+        raise ReportError(f"report {path} is not of schema {SCHEMA}; --sparsetol-json writes it")
+    try:
+        return Report(
+            [_made(CellResult, entry) for entry in raw["cells"]],
+            [_made(MixResult, entry) for entry in raw["mix"]],
+            {node_id: Evidence(**entry) for node_id, entry in raw.get("evidence", {}).items()},
+        )
+    except (KeyError, TypeError) as error:
+        raise ReportError(f"report {path} lacks what this version reads: {error}") from None
+
+
+def _made(kind: type[T], entry: Mapping[str, Any]) -> T:
+    """Keys that another version added are left out."""
+    known = {part.name for part in dataclasses.fields(kind)}
+    return kind(**{name: value for name, value in entry.items() if name in known})
 
 
 def environment() -> dict[str, Any]:

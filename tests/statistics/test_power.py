@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from pytest_sparsetol.statistics.power import draws_for, power, resolved
+from pytest_sparsetol.result import Evidence
+from pytest_sparsetol.statistics import Plan, decide_mix
+from pytest_sparsetol.statistics.power import draws_for, power, resolved, resolved_by_mix
 
 SIMULATED = Path(__file__).parents[2] / "benchmarks/results/verdicts.json"
 
@@ -45,6 +48,34 @@ def test_the_planned_draws_pass_as_often_as_wanted(variance: float, threshold: f
     assert power(draws, variance, threshold, 0.95) >= 0.9
     assert power(int(0.9 * draws), variance, threshold, 0.95) < 0.9
     assert draws_for(variance, 1e-4, 0.95, 0.9, most=5000) == 5000
+
+
+def test_a_safe_mix_passes_about_as_often_at_what_its_groups_resolve_together() -> None:
+    weights, items, variances = {"a": 0.7, "b": 0.3}, {"a": 40, "b": 40}, {"a": 0.05, "b": 0.1}
+    loss = resolved_by_mix([(weights[group], items[group], variances[group]) for group in weights], 0.95)
+    plans = {group: Plan(items[group]) for group in weights}
+    rng = np.random.default_rng(5)
+    limits: dict[tuple[int, ...], float] = {}
+    runs, passed = 150, 0
+    for _ in range(runs):
+        counts = [
+            rng.multinomial(items[group], [variances[group] / 2, variances[group] / 2, 1 - variances[group]])
+            for group in weights
+        ]
+        key = tuple(int(count) for part in counts for count in part[:2])
+        if key not in limits:
+            evidence = {
+                group: Evidence(
+                    [-1.0] * int(gains) + [1.0] * int(losses) + [0.0] * int(same),
+                    [group] * items[group],
+                    [str(place) for place in range(items[group])],
+                )
+                for group, (gains, losses, same) in zip(weights, counts, strict=True)
+            }
+            limits[key] = decide_mix(evidence, weights, 0.1, plans=plans).upper
+        passed += limits[key] <= loss
+
+    assert 0.82 <= passed / runs <= 0.97
 
 
 def test_imports_no_scipy() -> None:

@@ -1,0 +1,54 @@
+"""`sparsetol plan`: how many items a contract needs so that a safe release is green, and how long they take."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+_WIDTH = 120
+"""Of output that goes to a file."""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The contract, its profile, an earlier run, and how often a safe release is to be green."""
+    parser.add_argument("contract", type=Path, metavar="CONTRACT", help="the contract")
+    parser.add_argument("--profile", metavar="NAME", help="lay this profile over the contract")
+    parser.add_argument("--report", type=Path, metavar="PATH", help="an earlier run's --sparsetol-json, to plan from")
+    parser.add_argument(
+        "--power", type=_share, default=0.9, metavar="P", help="how often a safe release is to be green (0.9)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the plan; 1 if the contract or the report is wrong, or if no number of items would do."""
+    from rich.console import Console
+    from sparsetol_suites.errors import SuiteError
+
+    from pytest_sparsetol.contract import load_contract
+    from pytest_sparsetol.errors import SparsetolError
+    from pytest_sparsetol.planning.earlier import earlier
+    from pytest_sparsetol.planning.release import plan_release
+    from pytest_sparsetol.report.jsonfile import read_json
+    from pytest_sparsetol.report.plan import plan_table, sentences
+
+    try:
+        contract = load_contract(arguments.contract, arguments.profile)
+        known = {} if arguments.report is None else earlier(contract, read_json(arguments.report))
+    except (SparsetolError, SuiteError, ValueError) as error:
+        Console(file=sys.stderr, soft_wrap=True, markup=False, highlight=False).print(str(error))
+        return 1
+    plan = plan_release(contract, arguments.power, known)
+    output = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
+    output.print(plan_table(plan))
+    output.print()
+    for text in sentences(plan):
+        output.print(text, markup=False, soft_wrap=True)
+    return 0 if plan.most is not None else 1
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0.5 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a share of runs of at least 0.5 and under 1, such as 0.9")
+    return value

@@ -22,7 +22,7 @@ def test_the_shape(project: pytest.Pytester) -> None:
     project.runpytest_inprocess("sparsetol.yaml", "--sparsetol-json", "out/report.json")
 
     report = json.loads((project.path / "out" / "report.json").read_text())
-    assert set(report) == {"schema", "cells", "mix", "environment"}
+    assert set(report) == {"schema", "cells", "mix", "environment", "evidence"}
     assert report["schema"] == 1
     assert [set(cell) for cell in report["cells"]] == [CELL] * 4
     assert [set(mix) for mix in report["mix"]] == [MIX] * 2
@@ -32,6 +32,9 @@ def test_the_shape(project: pytest.Pytester) -> None:
     assert harsh["degradation"] == pytest.approx(harsh["dense_score"] - harsh["sparse_score"])
     assert harsh["lower"] < harsh["degradation"] <= harsh["upper"] <= 1
     assert harsh["sparse_steps"] is None
+    evidence = report["evidence"][harsh["node_id"]]
+    assert len(evidence["differences"]) == len(evidence["tasks"]) == len(evidence["clusters"]) == harsh["items"]
+    assert sum(evidence["differences"]) / harsh["items"] == pytest.approx(harsh["degradation"])
     assert report["mix"][0]["groups"] == {"single_qa": 0.7, "multi_qa": 0.3}
     assert report["environment"]["torch"]
 

@@ -29,7 +29,10 @@ def answer(
     for begin in range(0, len(prepared), batch_size):
         batch = prepared[begin : begin + batch_size]
         generations, current = engine.answer(
-            [entry.ids for entry in batch], [entry.task.answer_tokens for entry in batch], policy
+            [entry.ids for entry in batch],
+            [entry.task.answer_tokens for entry in batch],
+            policy,
+            [entry.places for entry in batch],
         )
         yield (
             [

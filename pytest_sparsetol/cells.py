@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from sparsetol_suites.lengths import show_length
 
@@ -61,6 +62,7 @@ def empty_result(contract: Contract, cell: Cell, node_id: str, decided: Verdict,
         declared_sparsity=declared_sparsity(contract, cell),
         measured_sparsity=dict.fromkeys(PHASES),
         loaded_sparsity=dict.fromkeys(PHASES),
+        decode_from=_decode_from(contract, cell),
         node_id=node_id,
     )
 
@@ -72,3 +74,10 @@ def declared_sparsity(contract: Contract, cell: Cell) -> PhaseSparsity:
         method = contract.method(cell.deployment, phase, cell.length)
         declared[phase] = None if method is None else method.sparsity
     return declared
+
+
+def _decode_from(contract: Contract, cell: Cell) -> Literal["answer", "question"] | None:
+    deployment = contract.spec.deployments[cell.deployment]
+    if not (deployment.phase("kv") or deployment.phase("decode")):
+        return None
+    return "question" if deployment.from_question else "answer"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from sparsetol_suites.lengths import parse_length, show_length
 from sparsetol_suites.located_yaml import Document, Loc, LocatedError, load, nearest
 from sparsetol_suites.parameters import ParameterError, check
@@ -92,12 +92,29 @@ class PhaseSpec(BaseModel):
         return self.sparsity.get(length) if isinstance(self.sparsity, dict) else self.sparsity
 
 
+class DecodeSpec(PhaseSpec):
+    """The decode phase, and where it begins: with the answer, or with the question that stands after the context."""
+
+    begins: Literal["answer", "question"] = Field(default="answer", alias="from")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _dense_from_the_question(cls, data: Any) -> Any:
+        """Leave decoding to the kv method where `from` stands alone; beside any other key a method is missing."""
+        return {"method": "dense", **data} if isinstance(data, Mapping) and set(data) == {"from"} else data
+
+
 class DeploymentSpec(Strict):
     """One attention policy: what each phase does; a phase that is not named is dense."""
 
     prefill: PhaseSpec | None = None
     kv: PhaseSpec | None = None
-    decode: PhaseSpec | None = None
+    decode: DecodeSpec | None = None
+
+    @property
+    def from_question(self) -> bool:
+        """Whether the question's own tokens run under the decode and kv methods."""
+        return self.decode is not None and self.decode.begins == "question"
 
     def phase(self, phase: Phase) -> PhaseSpec | None:
         """The phase's method, None for dense."""
@@ -301,11 +318,22 @@ def _check_groups(contract: Contract) -> None:
 
 def _check_deployments(contract: Contract) -> None:
     for name, deployment in contract.spec.deployments.items():
+        if deployment.from_question and not (deployment.phase("kv") or deployment.phase("decode")):
+            raise contract.document.error(
+                ("deployments", name, "decode", "from"),
+                f"deployments.{name}.decode: from: question needs a decode or a kv method that acts from there on",
+            )
         for phase in PHASES:
             spec = deployment.phase(phase)
             if spec is None:
                 continue
             loc: Loc = ("deployments", name, phase)
+            if "from" in (spec.model_extra or {}):
+                raise contract.document.error(
+                    (*loc, "from"),
+                    f"{'.'.join(map(str, loc))}: 'from' belongs to decode: write decode: {{from: question}}; "
+                    "a kv method then acts from there on too",
+                )
             try:
                 _method_class(spec, phase)
             except MethodError as error:

@@ -11,7 +11,7 @@ from sparsetol_suites.suite import SuiteTask
 
 from pytest_sparsetol.cells import Cell
 from pytest_sparsetol.contract import Contract
-from pytest_sparsetol.engine.prompt import ChatPrompt, prompt_hash
+from pytest_sparsetol.engine.prompt import ChatPrompt, Places, prompt_hash
 
 Progress = Callable[[str, int, int, float | None], None]
 """Called as work goes on: what is done, items done, items in all, and the mean loss so far where there is one."""
@@ -19,12 +19,13 @@ Progress = Callable[[str, int, int, float | None], None]
 
 @dataclass(frozen=True)
 class Prepared:
-    """An item as the model gets it."""
+    """An item as the model gets it; `places` is None where the tokenizer does not tell where its parts stand."""
 
     item: Item
     task: SuiteTask
     ids: list[int]
     hash: str
+    places: Places | None = None
 
 
 def prepare(contract: Contract, prompt: ChatPrompt, cell: Cell, progress: Progress) -> list[Prepared]:
@@ -42,7 +43,8 @@ def prepare(contract: Contract, prompt: ChatPrompt, cell: Cell, progress: Progre
             progress("making items", done, each * len(tasks), None)
             item = task.generate(cell.length, prompt, items.seed, index)
             ids = prompt.encode(item.prompt)
-            clusters.setdefault(item.cluster, []).append(Prepared(item, task, ids, prompt_hash(ids)))
+            entry = Prepared(item, task, ids, prompt_hash(ids), prompt.places(item))
+            clusters.setdefault(item.cluster, []).append(entry)
             done += 1
     order = list(clusters.values())
     random.Random(f"{items.seed}/{cell.group}/{cell.length}").shuffle(order)

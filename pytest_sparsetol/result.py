@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pytest_sparsetol.methods.base import PHASES
 
 Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE", "UNTESTABLE", "NOT_EXERCISED", "UNTESTED", "ERROR"]
 PhaseSparsity = dict[str, float | None]
 """Sparsity by phase (`prefill`, `kv`, `decode`), null for a dense phase."""
+
+EvidenceRecalls = dict[str, dict[str, Any] | None]
+"""Evidence recall by phase, null where nothing was counted: `mean`, `best`, `facts`, `by_order` and `by_depth`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +30,12 @@ class CellResult:
         layers: layers of the model that compute attention.
         local_layers: those of them whose window is shorter than the prompts; they stay as they are, under no method.
         resolves: the smallest loss that the planned items can resolve, as said at collection.
-        sparse_steps: mean decoding steps an item that ran under a decode or kv method; None where both are dense.
+        decode_from: `question` where the question's own tokens run under the decode and kv methods; None where both
+            are dense.
+        sparse_steps: mean decoding steps an item that ran under a decode or kv method, the question's tokens counted
+            where decoding begins there; None where both are dense.
+        evidence_recall: by phase, how much of what answers need the policy left to the queries that produce them; see
+            `pytest_sparsetol.recall`.
 
     """
 
@@ -51,7 +61,9 @@ class CellResult:
     loaded_sparsity: PhaseSparsity
     layers: int | None = None
     local_layers: int | None = None
+    decode_from: Literal["answer", "question"] | None = None
     sparse_steps: float | None = None
+    evidence_recall: EvidenceRecalls = field(default_factory=lambda: dict.fromkeys(PHASES))
     device: str | None = None
     backend: str | None = None
     seconds: float = 0.0

@@ -18,6 +18,7 @@ from pytest_sparsetol.engine.meter import Meter
 from pytest_sparsetol.engine.policy import Policy
 from pytest_sparsetol.items import Prepared, Progress, prepare
 from pytest_sparsetol.methods.base import PHASES, DecodeMethod, KvMethod, PrefillMethod
+from pytest_sparsetol.recall import RecallTable
 from pytest_sparsetol.result import CellResult, Evidence, Verdict, lost, points
 from pytest_sparsetol.statistics import Decision, Plan, Sequential
 
@@ -97,13 +98,16 @@ def _compare(
     test = Sequential(base.threshold, Plan(len(prepared)), contract.spec.gate.confidence)
     answers: list[Answered] = []
     differences: list[float] = []
-    meter, backends = Meter(), set[str]()
+    meter, backends, recall = Meter(), set[str](), RecallTable()
     decision: Decision | None = None
     for answered, current in answer(engine, prepared, build_policy(contract, cell), contract.spec.model.batch_size):
         begin = len(answers)
         answers.extend(answered)
         meter.add(current.meter)
         backends |= current.backends
+        if current.evidence is not None:
+            for sequence in range(len(answered)):
+                recall.add(current.evidence.facts(sequence))
         fresh = [row.score - one.score.value for row, one in zip(dense[begin:], answered, strict=False)]
         differences.extend(fresh)
         clusters = [entry.item.cluster for entry in prepared[begin : len(answers)]]
@@ -129,6 +133,7 @@ def _compare(
         loaded_sparsity={phase: meter.loaded_sparsity(phase) for phase in PHASES},
         layers=len(meter.layers),
         local_layers=len(meter.local_layers),
+        evidence_recall=recall.summary(),
         sparse_steps=_mean([one.generation.steps for one in answers]) if _decodes_sparse(base) else None,
         backend=", ".join(sorted(backends)),
     )
@@ -165,6 +170,7 @@ def build_policy(contract: Contract, cell: Cell) -> Policy:
         prefill=prefill if isinstance(prefill, PrefillMethod) else None,
         kv=kv if isinstance(kv, KvMethod) else None,
         decode=decode if isinstance(decode, DecodeMethod) else None,
+        from_question=contract.spec.deployments[cell.deployment].from_question,
     )
 
 

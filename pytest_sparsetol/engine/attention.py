@@ -21,6 +21,7 @@ from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from pytest_sparsetol.engine import dense
+from pytest_sparsetol.engine.evidence import EvidenceRecall
 from pytest_sparsetol.engine.meter import Meter
 from pytest_sparsetol.engine.policy import Policy
 from pytest_sparsetol.engine.quest_pages import QuestPages, count_step
@@ -52,6 +53,7 @@ class Pass:
         pages: Quest's, by layer, where kernels decode the batch at once.
         retained: what a kv method left of the prompt, by layer and sequence.
         backends: names of what computed dense and sparse attention.
+        evidence: counts what selections left of the facts that answers need; None where nobody asks.
 
     """
 
@@ -65,6 +67,7 @@ class Pass:
     pages: dict[int, QuestPages] = field(default_factory=dict)
     retained: dict[tuple[int, int], Retained] = field(default_factory=dict)
     backends: set[str] = field(default_factory=set)
+    evidence: EvidenceRecall | None = None
     window_asked: bool = False
     window_given: bool = False
 
@@ -174,7 +177,7 @@ def attention(
     if current.phase == "prefill" and policy.kv is not None and not local:
         _drop(current, policy.kv, module.layer_idx, query, key, scoring)
     if current.phase == "prefill" and policy.prefill is not None and not local:
-        return _sparse_prefill(current, policy.prefill, query, key, value, scoring), None
+        return _sparse_prefill(current, policy.prefill, module.layer_idx, query, key, value, scoring), None
     if current.phase == "decode" and (policy.decode is not None or policy.kv is not None) and not local:
         return _sparse_decode(current, module.layer_idx, query, key, value, scoring), None
     out, backend = dense.attend(query, key, value, current.starts, scoring)
@@ -183,7 +186,7 @@ def attention(
 
 
 def _sparse_prefill(
-    current: Pass, method: PrefillMethod, query: Tensor, key: Tensor, value: Tensor, scoring: Scoring
+    current: Pass, method: PrefillMethod, layer: int, query: Tensor, key: Tensor, value: Tensor, scoring: Scoring
 ) -> Tensor:
     out = query.new_zeros(query.shape[0], query.shape[2], query.shape[1], value.shape[-1])
     for sequence, start in enumerate(current.starts):
@@ -191,6 +194,8 @@ def _sparse_prefill(
         selection = method.select(q, k, scoring.scale)
         out[sequence, start:] = key_sparse_attention(q, k, v, selection, scoring).transpose(0, 1)
         current.meter.count("prefill", selection.attended(), selection.loaded())
+        if current.evidence is not None:
+            current.evidence.prefill(layer, sequence, selection)
     current.backends.add(f"{method.name} pytorch")
     return out
 
@@ -202,6 +207,8 @@ def _drop(current: Pass, method: KvMethod, layer: int, query: Tensor, key: Tenso
         current.retained[layer, sequence] = Retained.of(kept)
         share = kept.double().mean(dim=1)
         current.meter.count("kv", share, share)
+        if current.evidence is not None:
+            current.evidence.kept(layer, sequence, kept)
     current.backends.add(f"{method.name} pytorch")
 
 
@@ -256,6 +263,8 @@ def _tokens(current: Pass, owner: tuple[int, int], query: Tensor, key: Tensor) -
         selection = select_within(left, method, current.states[owner], query, key)
         cached = left.count
     current.meter.count("decode", selection.count.double() / cached, selection.loaded / cached)
+    if current.evidence is not None:
+        current.evidence.decode(*owner, selection)
     current.backends.add(f"{method.name} pytorch")
     return selection
 

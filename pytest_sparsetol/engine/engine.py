@@ -14,7 +14,7 @@ from pytest_sparsetol.engine.attention import Pass
 from pytest_sparsetol.engine.generate import Generation, end_of_text, generate
 from pytest_sparsetol.engine.load import load_model
 from pytest_sparsetol.engine.policy import Policy
-from pytest_sparsetol.engine.prompt import ChatPrompt
+from pytest_sparsetol.engine.prompt import ChatPrompt, Places
 from pytest_sparsetol.engine.weights import weights_fingerprint
 from pytest_sparsetol.model_files import ModelFiles
 
@@ -43,10 +43,14 @@ class Engine:
         return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()})"
 
     def answer(
-        self, prompts: Sequence[Sequence[int]], budgets: Sequence[int], policy: Policy
+        self,
+        prompts: Sequence[Sequence[int]],
+        budgets: Sequence[int],
+        policy: Policy,
+        places: Sequence[Places | None] = (),
     ) -> tuple[list[Generation], Pass]:
         """Answer a batch of prompts; see `generate`."""
-        return generate(self._loaded, prompts, budgets, policy)
+        return generate(self._loaded, prompts, budgets, policy, places)
 
     def text(self, generation: Generation) -> str:
         """The reply as a user sees it."""

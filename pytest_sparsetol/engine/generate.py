@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,8 +12,11 @@ import torch
 from transformers import DynamicCache
 
 from pytest_sparsetol.engine.attention import Pass, forward_pass
+from pytest_sparsetol.engine.evidence import EvidenceRecall
 from pytest_sparsetol.engine.load import LoadedModel
-from pytest_sparsetol.engine.policy import Policy
+from pytest_sparsetol.engine.policy import DENSE, Policy
+from pytest_sparsetol.engine.prompt import Places
+from pytest_sparsetol.errors import ModelError
 
 
 @dataclass(frozen=True)
@@ -22,8 +26,8 @@ class Generation:
     Attributes:
         ids: generated tokens, the one that ended the text left out.
         finish: whether the text ended or the budget did.
-        steps: decoding steps, each of which computed attention for one new token; the first token costs none, as it
-            comes out of prefill.
+        steps: decoding steps, each of which computed attention for one new token. The answer's first token costs none,
+            as it comes out of prefill; where the question is decoded, each of its tokens is a step.
 
     """
 
@@ -50,22 +54,44 @@ def with_cache(model: Any, cache: DynamicCache) -> dict[str, Any]:
 
 @torch.inference_mode()
 def generate(
-    loaded: LoadedModel, prompts: Sequence[Sequence[int]], budgets: Sequence[int], policy: Policy
+    loaded: LoadedModel,
+    prompts: Sequence[Sequence[int]],
+    budgets: Sequence[int],
+    policy: Policy,
+    places: Sequence[Places | None] = (),
 ) -> tuple[list[Generation], Pass]:
     """Answer each prompt with its most likely tokens, up to its budget of new tokens, at least 1.
 
     Sequences are padded on the left to the longest. A finished one stays in the batch, uncounted, so that the batch's
-    shape does not depend on the answers.
+    shape does not depend on the answers. Under a policy from the question on, what is left of a prompt is fed token by
+    token, and a sequence whose question is over answers while others are still being asked.
+
+    Args:
+        loaded: the model.
+        prompts: token ids.
+        budgets: most new tokens of each answer.
+        policy: what each phase does.
+        places: of each prompt, for a policy that acts from the question on and for evidence recall.
+
+    Raises:
+        ModelError: the policy acts from the question on, and a prompt's place of it is not known.
+
     """
-    longest = max(map(len, prompts))
-    starts = [longest - len(prompt) for prompt in prompts]
+    places = places or [None] * len(prompts)
+    lengths = list(map(len, prompts))
+    read = list(map(_before_question, prompts, places)) if policy.from_question else lengths
+    unread = [deque(prompt[end:]) for prompt, end in zip(prompts, read, strict=True)]
+    longest = max(read)
+    starts = [longest - end for end in read]
     filler = loaded.tokenizer.pad_token_id or 0
     ids = torch.tensor(
-        [[filler] * start + list(prompt) for start, prompt in zip(starts, prompts, strict=True)], device=loaded.device
+        [[filler] * start + list(prompt[:end]) for start, prompt, end in zip(starts, prompts, read, strict=True)],
+        device=loaded.device,
     )
     start = torch.tensor(starts, device=loaded.device)[:, None]
     positions = (torch.arange(longest, device=loaded.device)[None] - start).clamp(min=0)
-    current = Pass(policy, starts, longest=longest + max(budgets))
+    evidence = EvidenceRecall(places, lengths, loaded.device) if any(places) and policy != DENSE else None
+    current = Pass(policy, starts, longest=max(lengths) + max(budgets), evidence=evidence)
     ends = end_of_text(loaded)
     cached = with_cache(loaded.model, DynamicCache())
     answers: list[list[int]] = [[] for _ in prompts]
@@ -79,6 +105,9 @@ def generate(
             if not current.unfinished[sequence]:
                 continue
             steps[sequence] += current.phase == "decode"
+            if unread[sequence]:
+                ids[sequence, 0] = unread[sequence].popleft()
+                continue
             stopped[sequence] = token in ends
             if not stopped[sequence]:
                 answers[sequence].append(token)
@@ -91,3 +120,15 @@ def generate(
         Generation(answer, "stop" if stop else "length", step)
         for answer, stop, step in zip(answers, stopped, steps, strict=True)
     ], current
+
+
+def _before_question(prompt: Sequence[int], place: Places | None) -> int:
+    """Tokens of the prompt ahead of the question."""
+    if place is None or place.question is None:
+        raise ModelError(
+            "decode from the question: it is not known where a prompt's question begins; its task must say "
+            "(`question` of its draft), and the tokenizer must tell which characters its tokens come from"
+        )
+    if not 0 < place.question < len(prompt):
+        raise ModelError("decode from the question: a prompt has nothing before its question")
+    return place.question

@@ -5,9 +5,10 @@ from __future__ import annotations
 import bisect
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sparsetol_suites.item import Fact
+from sparsetol_suites.item import Fact, Item
 
 from pytest_sparsetol.errors import ModelError
 
@@ -23,6 +24,20 @@ _FROZEN_CLOCK = (
     + " }}{%- endmacro -%}"
 )
 """Put before a template, this macro stands in for the library's clock of the same name."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the parts of a prompt stand among its tokens.
+
+    Attributes:
+        facts: what the answer needs, in the item's order: first token of each and the token after its last.
+        question: first token of the question after the context, None where the task does not say.
+
+    """
+
+    facts: tuple[tuple[int, int], ...]
+    question: int | None
 
 
 class ChatPrompt:
@@ -81,6 +96,15 @@ class ChatPrompt:
             (bisect.bisect_right(ends, fact.start + begin), bisect.bisect_left(starts, fact.end + begin))
             for fact in facts
         ]
+
+    def places(self, item: Item) -> Places | None:
+        """Where an item's facts and its question stand, None where tokenizer and template do not tell."""
+        asked = [] if item.question is None else [Fact(item.question, item.question + 1)]
+        try:
+            spans = self.token_spans(item.prompt, [*asked, *item.facts])
+        except ModelError:
+            return None
+        return Places(tuple(spans[len(asked) :]), spans[0][0] if asked else None)
 
     def prompt(self, message: str) -> int:
         """Tokens of the whole prompt made of one user message."""

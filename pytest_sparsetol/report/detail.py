@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from pytest_sparsetol.baseline import RECORD_OPTION
 from pytest_sparsetol.planning.outlook import RUNS
@@ -22,7 +23,11 @@ def describe_cell(result: CellResult) -> Iterator[str]:
         if result.local_layers:
             yield f"  layers       {result.local_layers} of {result.layers} attend within their window and stay dense"
         if result.sparse_steps is not None:
-            yield f"  steps        {result.sparse_steps:.1f} sparse decoding steps an item"
+            asked = ", its question's tokens among them" if result.decode_from == "question" else ""
+            yield f"  steps        {result.sparse_steps:.1f} sparse decoding steps an item{asked}"
+        for phase, recall in result.evidence_recall.items():
+            if recall is not None:
+                yield f"  evidence     {_recall(phase, recall)}"
         yield f"  ran on       {result.device}, {result.backend}, {result.seconds:.0f} s"
     if RECORD_OPTION in result.reason:
         yield f"  record       pytest {result.node_id.partition('::')[0]} {RECORD_OPTION}"
@@ -35,6 +40,14 @@ def describe_mix(result: MixResult) -> Iterator[str]:
         yield f"  loss         {_interval(result)}"
         yield from _resolution(result)
     yield f"  traffic      {', '.join(f'{group} {100 * share:g} %' for group, share in result.groups.items())}"
+
+
+def _recall(phase: str, recall: dict[str, Any]) -> str:
+    """`decode kept 0.43 of the needed tokens (best head 0.98); fact by fact 0.61, 0.25`."""
+    text = f"{phase} kept {recall['mean']:.2f} of the needed tokens (best head {recall['best']:.2f})"
+    if len(recall["by_order"]) > 1:
+        text += "; fact by fact " + ", ".join(f"{entry['mean']:.2f}" for entry in recall["by_order"])
+    return text
 
 
 def sparsity(declared: PhaseSparsity, measured: PhaseSparsity) -> str:

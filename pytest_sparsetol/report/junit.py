@@ -14,7 +14,12 @@ def properties(result: CellResult | MixResult) -> Iterator[tuple[str, Any]]:
     for name, value in dataclasses.asdict(result).items():
         if name == "node_id":
             continue
-        entries = value.items() if isinstance(value, Mapping) else [(None, value)]
-        for key, entry in entries:
-            if entry is not None:
-                yield ".".join(["sparsetol", name, *([key] if key else [])]), entry
+        yield from _flat(f"sparsetol.{name}", value)
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield from _flat(f"{name}.{key}", entry)
+    elif value is not None and not isinstance(value, list):
+        yield name, value

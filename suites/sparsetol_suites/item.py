@@ -37,6 +37,7 @@ class Draft:
         facts: what the answer needs, in order of hops, else in order of `answers`.
         cluster: name of the document that the question shares with others; empty where it stands alone.
         scorer: name of the scorer where a task's questions have different ones.
+        question: first character of the question after the context, None where the task does not say.
 
     """
 
@@ -45,6 +46,7 @@ class Draft:
     facts: tuple[Fact, ...]
     cluster: str = ""
     scorer: str = ""
+    question: int | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Item:
         facts: see `Draft`.
         cluster: items of one cluster share a document and are not independent.
         scorer: see `Draft`.
+        question: see `Draft`.
 
     """
 
@@ -67,6 +70,7 @@ class Item:
     facts: tuple[Fact, ...]
     cluster: str
     scorer: str = ""
+    question: int | None = None
 
 
 @dataclass(frozen=True)

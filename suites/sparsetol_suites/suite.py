@@ -119,7 +119,8 @@ class SuiteTask:
         except LengthError as error:
             raise LengthError(f"task {self.name!r} at {show_length(length)}: {error}") from None
         item_id = f"{self.name}/{seed}/{index}"
-        return Item(item_id, draft.message, draft.answers, draft.facts, draft.cluster or item_id, draft.scorer)
+        cluster = draft.cluster or item_id
+        return Item(item_id, draft.message, draft.answers, draft.facts, cluster, draft.scorer, draft.question)
 
     def score(self, item: Item, reply: str) -> Score:
         """What a reply is worth."""

@@ -34,6 +34,18 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "sparsity as a percentage": ("sparsity: 0.90", 'sparsity: "90%"', "'90%' is not a sparsity; write a fraction"),
     "sparsity true": ("sparsity: 0.90", "sparsity: yes", "True is not a sparsity"),
     "no sparsity": (", sparsity: 0.90", "", "missing key 'sparsity' in deployments.quest-10x.decode"),
+    "from in another phase": (
+        "decode: {method: quest, sparsity: 0.90}",
+        "kv: {from: question, method: snapkv, sparsity: 0.90}",
+        "8:16: deployments.quest-10x.kv: 'from' belongs to decode: write decode: {from: question}",
+    ),
+    "from nowhere": ("decode: {method: quest,", "decode: {from: context, method: quest,", "deployments.quest-10x.decode.from: 'context' is not one of 'answer' or 'question'"),
+    "from the question without a method": (
+        "decode: {method: quest, sparsity: 0.90}",
+        "decode: {from: question}",
+        "deployments.quest-10x.decode: from: question needs a decode or a kv method",
+    ),
+    "from the question with a sparsity of no method": ("decode: {method: quest,", "decode: {from: question,", "missing key 'method' in deployments.quest-10x.decode"),
     "unknown method": ("method: quest, sparsity: 0.90", "method: qest, sparsity: 0.90", "8:22: deployments.quest-10x.decode: no decode method 'qest'; did you mean 'quest'?"),
     "method of another phase": (
         "decode: {method: quest, sparsity: 0.90}",

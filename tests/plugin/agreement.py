@@ -15,6 +15,9 @@ from typing import ClassVar
 from sparsetol_suites.item import MISSING, Draft, Fact, Item, Score, TokenCounter
 from sparsetol_suites.task import Draw, Level, Task
 
+QUESTION = 6
+"""Words at the end that are the question."""
+
 
 def key(message: str) -> str:
     """How the file of references names a message."""
@@ -58,7 +61,8 @@ class Agreement(Task):
         words = [f"w{draw.rng.randrange(5, 256)}" for _ in range(length)]
         while counter.prompt(" ".join(words)) > length:
             words.pop()
-        return Draft(" ".join(words), (), (Fact(0, 1),))
+        asked = len(" ".join(words[:-QUESTION])) + 1
+        return Draft(" ".join(words), (), (Fact(0, 1),), question=asked)
 
     def score(self, item: Item, reply: str) -> Score:
         """1 for the reference, 0 for anything else."""

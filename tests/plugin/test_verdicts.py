@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from tests.plugin.agreement import QUESTION
 from tests.plugin.running import edit, run
 
 TWO_LOSSES = """index = int(item.id.rpartition("/")[2])
@@ -43,6 +44,35 @@ def test_a_policy_that_changes_answers_fails_with_the_verdict_first(project: pyt
     assert headline in result.outlines
     assert any(line.startswith("FAILED sparsetol.yaml::harsh::single_qa[256] - FAIL") for line in result.outlines)
     assert "Traceback" not in result.stdout.str()
+
+
+def test_the_question_can_run_under_the_policy(project: pytest.Pytester) -> None:
+    asked = "  asked:\n    kv: {method: snapkv, sparsity: 0.0}\n    decode: {from: question}\n  harsh:"
+    edit(project, "  harsh:", asked)
+
+    _, cells = run(project, "-k", "(asked or safe) and single")
+
+    cell, usual = cells["asked::single_qa[256]"], cells["safe::single_qa[256]"]
+    assert (cell["verdict"], cell["degradation"]) == ("PASS", 0.0)
+    assert (cell["decode_from"], usual["decode_from"]) == ("question", "answer")
+    # Each token of the question is a step, and so is the answer's first, which prefill gives else.
+    assert cell["sparse_steps"] == pytest.approx(usual["sparse_steps"] + QUESTION)
+    assert cell["evidence_recall"]["kv"] == {
+        "mean": 1.0, "best": 1.0, "facts": 32,
+        "by_order": [{"mean": 1.0, "best": 1.0, "facts": 32}],
+        "by_depth": [{"mean": 1.0, "best": 1.0, "facts": 32}, None, None, None],
+    }  # fmt: skip
+    assert cell["evidence_recall"]["prefill"] is cell["evidence_recall"]["decode"] is None
+    assert usual["evidence_recall"]["decode"]["mean"] == 1.0
+
+
+def test_a_failure_says_what_was_kept_of_the_evidence(project: pytest.Pytester) -> None:
+    result, cells = run(project, "-k", "harsh and single")
+
+    recall = cells["harsh::single_qa[256]"]["evidence_recall"]["prefill"]
+    assert 0 < recall["mean"] <= recall["best"] <= 1
+    line = f"  evidence     prefill kept {recall['mean']:.2f} of the needed tokens (best head {recall['best']:.2f})"
+    assert line in result.outlines
 
 
 def test_too_few_items_are_inconclusive_and_the_reason_says_what_would_decide(project: pytest.Pytester) -> None:

@@ -116,3 +116,19 @@ def test_no_two_items_are_alike(folder: Path) -> None:
         for task in load_suite(name, folder).tasks:
             found += [task.generate(1024, COUNTER, seed, index).prompt for seed in (0, 1) for index in range(5)]
     assert len(set(found)) == len(found)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_items_say_where_the_question_after_the_context_begins(name: str) -> None:
+    for task in load_suite(name, Path()).tasks:
+        length = max(task.shortest, 1024)
+        if length > task.longest:
+            continue
+        item = task.generate(length, COUNTER, 0, 0)
+        assert item.question is not None
+        asked = item.prompt[item.question :]
+        # What stands first too, in the paper's prompts, is the whole of it.
+        assert item.prompt.count(asked) == (2 if task.task.question_first else 1)
+        assert not asked[0].isspace()
+        assert item.question > 0.5 * len(item.prompt)
+        assert all(fact.end < item.question for fact in item.facts)

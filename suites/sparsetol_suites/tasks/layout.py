@@ -35,4 +35,5 @@ def lay_out(
         answers=tuple(answers),
         facts=tuple(Fact(start + len(head), end + len(head)) for start, end in facts),
         cluster=cluster,
+        question=len(head) + len(context) + 2,
     )

@@ -1,0 +1,146 @@
+"""Evidence recall: how much of what an answer needs the policy left to the queries that produce it.
+
+For a fact `f` of an item, a head `h` of a layer `l`, and the queries `Q` that produce the answer,
+
+    recall(f, l, h) = mean over q in Q and t in f of [ t is selected for q ]
+
+with `t` over the fact's tokens. Prefill's `Q` are the prompt's rows from the question on (its last row where the task
+does not say where that is), decoding's are the steps; a kv method decides once for all later queries. A decode method
+beneath a kv method has lost what that dropped. Heads are query heads in prefill, key heads else; layers that stay dense
+within their window have no part. A policy that reads no content recalls about 1 - sparsity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from sparsetol_kernels.selection import KeySelection, TokenSelection
+from torch import Tensor
+
+from pytest_sparsetol.engine.prompt import Places
+from pytest_sparsetol.methods.base import Phase
+
+
+@dataclass(frozen=True)
+class FactRecall:
+    """What was left of one fact.
+
+    Attributes:
+        depth: where its first token stands, as a share of the prompt.
+        mean: recall over all layers and heads.
+        best: recall of the head that has most of it.
+
+    """
+
+    depth: float
+    mean: float
+    best: float
+
+
+@dataclass(frozen=True)
+class _Needed:
+    """Facts of one sequence: their tokens, and float32 `[tokens, facts]` that averages over each fact's own."""
+
+    tokens: Tensor
+    average: Tensor
+    depths: list[float]
+
+
+@dataclass
+class EvidenceRecall:
+    """Counts for one batch; indexes are those of each sequence's own tokens, padding left out.
+
+    Attributes:
+        places: of each prompt's facts and question, None where they are not known.
+        lengths: tokens of each whole prompt.
+        device: where selections live.
+
+    """
+
+    places: Sequence[Places | None]
+    lengths: Sequence[int]
+    device: torch.device
+    _needed: list[_Needed | None] = field(init=False)
+    _sums: dict[tuple[Phase, int, int], Tensor] = field(default_factory=dict)
+    _counts: dict[tuple[Phase, int, int], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._needed = [self._of(place, length) for place, length in zip(self.places, self.lengths, strict=True)]
+
+    def prefill(self, layer: int, sequence: int, selection: KeySelection) -> None:
+        """Take in the keys selected for a prompt's rows; nothing where the question is not among them."""
+        needed, place = self._needed[sequence], self.places[sequence]
+        if needed is None or place is None:
+            return
+        length, block = selection.keys.shape[2], selection.block
+        first = length - 1 if place.question is None else place.question
+        if first >= length:
+            return
+        start = torch.arange(first // block, selection.keys.shape[1], device=self.device) * block
+        rows = (start + block).clamp(max=length) - start.clamp(min=first)
+        chosen = selection.keys[:, first // block :, needed.tokens].float()
+        self._add("prefill", layer, sequence, torch.einsum("hbn,b->hn", chosen, rows / (length - first)), needed)
+
+    def kept(self, layer: int, sequence: int, kept: Tensor) -> None:
+        """Take in what a kv method keeps of a prompt: bool `[key heads, length]`."""
+        needed = self._needed[sequence]
+        if needed is not None:
+            self._add("kv", layer, sequence, kept[:, needed.tokens].float(), needed)
+
+    def decode(self, layer: int, sequence: int, selection: TokenSelection) -> None:
+        """Take in the tokens that a step attends."""
+        needed = self._needed[sequence]
+        if needed is None:
+            return
+        most = selection.tokens.shape[1]
+        real = torch.arange(most, device=self.device) < selection.count[:, None]
+        tokens = selection.tokens.where(real, torch.iinfo(torch.int64).max).contiguous()
+        wanted = needed.tokens.expand(len(tokens), -1).contiguous()
+        # Where each would stand among the ascending tokens, and whether it does.
+        found = torch.searchsorted(tokens, wanted).clamp(max=most - 1)
+        self._add("decode", layer, sequence, (tokens.gather(1, found) == wanted).float(), needed)
+
+    def facts(self, sequence: int) -> dict[Phase, list[FactRecall]]:
+        """What each phase left of a sequence's facts, in their order; phases that selected nothing are left out."""
+        needed = self._needed[sequence]
+        phases: dict[Phase, list[Tensor]] = {}
+        for (phase, owner, layer), total in self._sums.items():
+            if owner == sequence:
+                phases.setdefault(phase, []).append(total / self._counts[phase, owner, layer])
+        return {
+            phase: [
+                FactRecall(depth, mean, best)
+                for depth, mean, best in zip(
+                    needed.depths if needed else [],
+                    torch.cat(parts).mean(dim=0).tolist(),
+                    torch.cat(parts).amax(dim=0).tolist(),
+                    strict=True,
+                )
+            ]
+            for phase, parts in phases.items()
+        }
+
+    def _add(self, phase: Phase, layer: int, sequence: int, chosen: Tensor, needed: _Needed) -> None:
+        """Take in which needed tokens each head has: float32 `[heads, tokens]`."""
+        key = (phase, sequence, layer)
+        shares = chosen @ needed.average
+        self._sums[key] = self._sums[key] + shares if key in self._sums else shares
+        self._counts[key] = self._counts.get(key, 0) + 1
+
+    def _of(self, place: Places | None, length: int) -> _Needed | None:
+        if place is None:
+            return None
+        # Facts that stand in the question itself need no recall.
+        end = length if place.question is None else place.question
+        spans = [(first, min(last, end)) for first, last in place.facts if first < min(last, end)]
+        if not spans:
+            return None
+        average = torch.zeros(sum(last - first for first, last in spans), len(spans), device=self.device)
+        row = 0
+        for column, (first, last) in enumerate(spans):
+            average[row : row + last - first, column] = 1 / (last - first)
+            row += last - first
+        tokens = torch.cat([torch.arange(first, last, device=self.device) for first, last in spans])
+        return _Needed(tokens, average, [first / length for first, _ in spans])

@@ -1,5 +1,7 @@
 """Decoding one token over a long cache, on one CUDA GPU: dense libraries against Quest with our kernels, in one run.
 
+    export PYTHONPATH=$PWD:$PWD/kernels
+    python -m pytest -q -n 8 tests/kernels -k "triton or cuda or gpu"
     python benchmarks/decode.py --out benchmarks/results/decode-h100.json [--tune]
 
 One new token a sequence, 32 query heads, 8 key heads, head size 128, bfloat16; Quest at sparsity 0.9 with pages of 16,
@@ -27,15 +29,20 @@ from sparsetol_kernels.on_triton import sparse_decode as attending
 from sparsetol_kernels.page_bounds import update_page_bounds
 from sparsetol_kernels.quest import quest_page_scores
 from sparsetol_kernels.quest_select import quest_select
+from sparsetol_kernels.snapkv import attention_paid_by_definition, snapkv_scores
 from sparsetol_kernels.source import source_hash
 from sparsetol_kernels.sparse_decode import sparse_decode_attention, sparse_decode_attention_reference
 from torch import Tensor
 
-SOURCES = tuple(f"on_triton/{name}.py" for name in ("overlap", "page_bounds", "quest_select", "sparse_decode"))
+SOURCES = tuple(
+    f"on_triton/{name}.py" for name in ("overlap", "page_bounds", "quest_select", "snapkv", "sparse_decode")
+)
 SHAPES = ((131072, 1), (131072, 8), (32768, 8), (32768, 1))
 """(Cached tokens, sequences)."""
 QUERY_HEADS, HEADS, SIZE, PAGE, SPARSITY = 32, 8, 128, 16, 0.9
 SCALE = SIZE**-0.5
+WINDOW = 256
+"""Queries that SnapKV looks at."""
 TOUCHED = 200e6
 """Bytes that one replay reads at least, four times what an H100's second-level cache holds."""
 
@@ -288,6 +295,27 @@ def profile(record: Record, caches: Caches) -> None:
             label="kernel", length=caches.length, batch=caches.batch, name=event.key[:60],
             us=event.self_device_time_total / event.count, calls=event.count,
         )  # fmt: skip
+
+
+def snapkv(record: Record, length: int) -> None:
+    """SnapKV's scores of one prompt, once after prefill: the kernels and the definition."""
+    generator = torch.Generator("cuda").manual_seed(length)
+    query, key = (
+        torch.randn(heads, length, SIZE, device="cuda", dtype=torch.bfloat16, generator=generator)
+        for heads in (QUERY_HEADS, HEADS)
+    )
+    for over in ("mean", "max"):
+        found = snapkv_scores(query, key, SCALE, WINDOW, 21, over)
+        paid = attention_paid_by_definition(query, key, SCALE, WINDOW, over)
+        expected = torch.nn.functional.avg_pool1d(paid[:, None], 21, stride=1, padding=10)[:, 0]
+        error = float((found - expected).norm() / expected.norm())
+        require(error < 1e-3, f"snapkv scores, relative error {error}")
+        time = milliseconds([lambda over=over: snapkv_scores(query, key, SCALE, WINDOW, 21, over)], replays=20)  # type: ignore[misc]
+        # Both kernels form all products.
+        tflops = 2 * 2 * QUERY_HEADS * WINDOW * length * SIZE / time / 1e9
+        record.add(label="snapkv scores", length=length, over=over, ms=time, tflops=tflops, relative_error=error)
+    time = milliseconds([lambda: attention_paid_by_definition(query, key, SCALE, WINDOW, "mean")], replays=3)
+    record.add(label="snapkv scores by definition", length=length, ms=time)
 
 
 def vary(record: Record, caches: Caches, selected: list[tuple[Tensor, Tensor]]) -> None:

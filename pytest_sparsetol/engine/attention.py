@@ -16,6 +16,7 @@ import torch
 from sparsetol_kernels.attention import Scoring, key_sparse_attention, token_sparse_attention
 from sparsetol_kernels.backend import Backend
 from sparsetol_kernels.selection import TokenSelection
+from sparsetol_kernels.snapkv import snapkv_backend
 from sparsetol_kernels.sparse_decode import sparse_decode_attention, sparse_decode_backend
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
@@ -29,6 +30,7 @@ from pytest_sparsetol.engine.retention import Retained, select_within
 from pytest_sparsetol.errors import ModelError
 from pytest_sparsetol.methods.base import KvMethod, PrefillMethod
 from pytest_sparsetol.methods.quest import Quest
+from pytest_sparsetol.methods.snapkv import SnapKV
 
 NAME = "sparsetol"
 
@@ -209,19 +211,23 @@ def _drop(current: Pass, method: KvMethod, layer: int, query: Tensor, key: Tenso
         current.meter.count("kv", share, share)
         if current.evidence is not None:
             current.evidence.kept(layer, sequence, kept)
-    current.backends.add(f"{method.name} pytorch")
+    backend = snapkv_backend(query) if isinstance(method, SnapKV) else Backend.PYTORCH
+    current.backends.add(f"{method.name} {backend}")
 
 
 def _sparse_decode(current: Pass, layer: int, query: Tensor, key: Tensor, value: Tensor, scoring: Scoring) -> Tensor:
     method, backend = current.policy.decode, sparse_decode_backend(query, value)
     if isinstance(method, Quest) and current.policy.kv is None and backend is not Backend.PYTORCH:
-        if layer not in current.pages:
-            current.pages[layer] = QuestPages.empty(key, current.longest, method.page_size)
-        for sequence, start in enumerate(current.starts):
-            if current.unfinished[sequence]:
-                count_step(current.meter, method, key.shape[2] - start, key.shape[1])
+        pages = current.pages.setdefault(layer, QuestPages())
+        attended, selections = pages.attend(method, query[:, :, 0], key, value, current.starts, scoring)
+        for sequence, (start, selection) in enumerate(zip(current.starts, selections, strict=True)):
+            if not current.unfinished[sequence]:
+                continue
+            count_step(current.meter, method, key.shape[2] - start, key.shape[1])
+            if current.evidence is not None:
+                current.evidence.decode(layer, sequence, selection)
         current.backends.add(f"{method.name} {backend}")
-        return current.pages[layer].attend(method, query[:, :, 0], key, value, current.starts, scoring)[:, None]
+        return attended[:, None]
     out = query.new_zeros(query.shape[0], 1, query.shape[1], value.shape[-1])
     for sequence, start in enumerate(current.starts):
         if not current.unfinished[sequence]:

@@ -8,6 +8,7 @@ import torch
 from sparsetol_kernels.attention import Scoring
 from sparsetol_kernels.page_bounds import update_page_bounds
 from sparsetol_kernels.quest_select import quest_select
+from sparsetol_kernels.selection import TokenSelection
 from sparsetol_kernels.sparse_decode import sparse_decode_attention
 from torch import Tensor
 
@@ -15,32 +16,29 @@ from pytest_sparsetol.engine.meter import Meter
 from pytest_sparsetol.methods.quest import Quest
 
 
+ROOM = 64
+"""Pages beyond the cache at hand, so that bounds are not computed anew at every step."""
+
+
 @dataclass
 class QuestPages:
     """Page bounds of one layer of a batch.
 
     Attributes:
-        low: minimum of each page's keys, `[batch, key heads, pages, head size]`, room for all that may come.
+        low: minimum of each page's keys, `[batch, key heads, pages, head size]`; None at first.
         high: maximum, likewise.
         bounded: tokens of the cache, padding included, that the bounds cover.
 
     """
 
-    low: Tensor
-    high: Tensor
+    low: Tensor | None = None
+    high: Tensor | None = None
     bounded: int = 0
-
-    @classmethod
-    def empty(cls, key: Tensor, longest: int, page_size: int) -> QuestPages:
-        """Room for `longest` tokens a sequence."""
-        batch, heads, length, size = key.shape
-        shape = (batch, heads, -(-max(longest, length) // page_size), size)
-        return cls(key.new_empty(shape), key.new_empty(shape))
 
     def attend(
         self, method: Quest, query: Tensor, key: Tensor, value: Tensor, starts: list[int], scoring: Scoring
-    ) -> Tensor:
-        """Attention of one new token of each sequence: `[batch, query heads, value size]`.
+    ) -> tuple[Tensor, list[TokenSelection]]:
+        """Attention of one new token of each sequence, and what each attends.
 
         Args:
             method: its page size and budget.
@@ -50,22 +48,32 @@ class QuestPages:
             starts: position of each sequence's first real token.
             scoring: scale, window, soft-cap and sinks.
 
+        Returns:
+            `[batch, query heads, value size]`; and for each sequence its tokens, the rest of its current page included.
+
         """
-        length = key.shape[2]
-        budgets = [method.earlier_pages(length - start) for start in starts]
-        numbers = torch.tensor([starts, [length - start for start in starts], budgets], dtype=torch.int32)
+        length, page_size = key.shape[2], method.page_size
+        lengths = [length - start for start in starts]
+        budgets = [method.earlier_pages(tokens) for tokens in lengths]
+        numbers = torch.tensor([starts, lengths, budgets], dtype=torch.int32)
         first, tokens, budget = numbers.to(key.device, non_blocking=True)
+        if self.low is None or self.high is None or self.low.shape[2] * page_size < length:
+            shape = (*key.shape[:2], -(-length // page_size) + ROOM, key.shape[3])
+            self.low, self.high, self.bounded = key.new_empty(shape), key.new_empty(shape), 0
         if length != self.bounded + 1:
-            update_page_bounds(self.low, self.high, key, first, tokens, length, method.page_size)
+            update_page_bounds(self.low, self.high, key, first, tokens, length, page_size)
         self.bounded = length
         pages, count = quest_select(
-            query, key, self.low, self.high, budget, first, tokens, page_size=method.page_size, most=max(budgets) + 1
+            query, key, self.low, self.high, budget, first, tokens, page_size=page_size, most=max(budgets) + 1
         )
         out, _ = sparse_decode_attention(
-            query, key, value, pages, count, page_size=method.page_size, starts=first, lengths=tokens,
+            query, key, value, pages, count, page_size=page_size, starts=first, lengths=tokens,
             scale=scoring.scale, window=scoring.window, softcap=scoring.softcap, sinks=scoring.sinks,
         )  # fmt: skip
-        return out
+        inside = torch.arange(page_size, device=key.device)
+        listed = (pages[..., None].long() * page_size + inside).flatten(2)
+        loaded = count.double() * page_size
+        return out, [TokenSelection(*each) for each in zip(listed, count.long() * page_size, loaded, strict=True)]
 
 
 def count_step(meter: Meter, method: Quest, length: int, heads: int) -> None:

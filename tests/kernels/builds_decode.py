@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from sparsetol_kernels.on_triton.page_bounds import bound_last_pages
 from sparsetol_kernels.on_triton.quest_select import SCORING, ranking_block, ranking_warps, score_pages, select_pages
+from sparsetol_kernels.on_triton.snapkv import fold_columns, sum_rows, tiles
 from sparsetol_kernels.on_triton.sparse_decode import attend_split, default_launch, merge_splits
 
 from tests.kernels.compiling import Build
@@ -56,6 +57,26 @@ def _scores(label: str, dtype: torch.dtype, size: int) -> Build:
     )
 
 
+def _snapkv(label: str, dtype: torch.dtype, size: int) -> list[Build]:
+    element = f"*{_SHORT[dtype]}"
+    types = {"query": element, "key": element, "sums": "*fp32", "scale": "fp32"}
+    constants: dict[str, Any] = {"GROUP": 4, "SIZE": size, "PADDED": _padded(size), "query_size": 1, "key_size": 1}
+    constants |= {"PRECISION": "ieee" if dtype == torch.float32 else "tf32", **tiles(size, dtype)}
+    options = {"num_warps": 4, "num_stages": 2}
+    odd = frozenset({"rows", "length"})
+    return [
+        Build(f"snapkv rows, {label}", sum_rows, types, constants | {"PIECE": 2048}, options, odd=odd),
+        Build(
+            f"snapkv columns, {label}",
+            fold_columns,
+            types | {"paid": "*fp32"},
+            constants | {"LARGEST": True},
+            options,
+            odd=odd,
+        ),
+    ]
+
+
 def _ranking(pages: int) -> Build:
     block, blocks = ranking_block(pages)
     return Build(
@@ -91,6 +112,9 @@ BUILDS = [
         odd=frozenset({"new"}),
     ),
     _scores("bfloat16", torch.bfloat16, 128),
+    *_snapkv("bfloat16", torch.bfloat16, 128),
+    *_snapkv("float16, 256", torch.float16, 256),
+    *_snapkv("float32", torch.float32, 128),
     _ranking(16384),
     _ranking(65536),
 ]

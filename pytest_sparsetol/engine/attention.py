@@ -25,7 +25,7 @@ from pytest_sparsetol.engine import dense
 from pytest_sparsetol.engine.evidence import EvidenceRecall
 from pytest_sparsetol.engine.meter import Meter
 from pytest_sparsetol.engine.policy import Policy
-from pytest_sparsetol.engine.quest_pages import QuestPages, count_step
+from pytest_sparsetol.engine.quest_pages import QuestPages, count_step, tokens_of
 from pytest_sparsetol.engine.retention import Retained, select_within
 from pytest_sparsetol.errors import ModelError
 from pytest_sparsetol.methods.base import KvMethod, PrefillMethod
@@ -219,12 +219,13 @@ def _sparse_decode(current: Pass, layer: int, query: Tensor, key: Tensor, value:
     method, backend = current.policy.decode, sparse_decode_backend(query, value)
     if isinstance(method, Quest) and current.policy.kv is None and backend is not Backend.PYTORCH:
         pages = current.pages.setdefault(layer, QuestPages())
-        attended, selections = pages.attend(method, query[:, :, 0], key, value, current.starts, scoring)
-        for sequence, (start, selection) in enumerate(zip(current.starts, selections, strict=True)):
+        attended, listed, count = pages.attend(method, query[:, :, 0], key, value, current.starts, scoring)
+        for sequence, start in enumerate(current.starts):
             if not current.unfinished[sequence]:
                 continue
             count_step(current.meter, method, key.shape[2] - start, key.shape[1])
             if current.evidence is not None:
+                selection = tokens_of(listed[sequence], count[sequence], method.page_size)
                 current.evidence.decode(layer, sequence, selection)
         current.backends.add(f"{method.name} {backend}")
         return attended[:, None]

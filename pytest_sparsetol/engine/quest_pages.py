@@ -15,7 +15,6 @@ from torch import Tensor
 from pytest_sparsetol.engine.meter import Meter
 from pytest_sparsetol.methods.quest import Quest
 
-
 ROOM = 64
 """Pages beyond the cache at hand, so that bounds are not computed anew at every step."""
 
@@ -37,8 +36,8 @@ class QuestPages:
 
     def attend(
         self, method: Quest, query: Tensor, key: Tensor, value: Tensor, starts: list[int], scoring: Scoring
-    ) -> tuple[Tensor, list[TokenSelection]]:
-        """Attention of one new token of each sequence, and what each attends.
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Attention of one new token of each sequence, and the pages that it reads.
 
         Args:
             method: its page size and budget.
@@ -49,7 +48,8 @@ class QuestPages:
             scoring: scale, window, soft-cap and sinks.
 
         Returns:
-            `[batch, query heads, value size]`; and for each sequence its tokens, the rest of its current page included.
+            `[batch, query heads, value size]`; int32 `[batch, key heads, most]` and `[batch, key heads]`: ascending
+            page numbers, and how many of them count.
 
         """
         length, page_size = key.shape[2], method.page_size
@@ -70,10 +70,14 @@ class QuestPages:
             query, key, value, pages, count, page_size=page_size, starts=first, lengths=tokens,
             scale=scoring.scale, window=scoring.window, softcap=scoring.softcap, sinks=scoring.sinks,
         )  # fmt: skip
-        inside = torch.arange(page_size, device=key.device)
-        listed = (pages[..., None].long() * page_size + inside).flatten(2)
-        loaded = count.double() * page_size
-        return out, [TokenSelection(*each) for each in zip(listed, count.long() * page_size, loaded, strict=True)]
+        return out, pages, count
+
+
+def tokens_of(pages: Tensor, count: Tensor, page_size: int) -> TokenSelection:
+    """Tokens of one sequence's pages; the current page's are all named, those that are still to come too."""
+    inside = torch.arange(page_size, device=pages.device)
+    tokens = (pages[..., None].long() * page_size + inside).flatten(1)
+    return TokenSelection(tokens, count.long() * page_size, loaded=count.double() * page_size)
 
 
 def count_step(meter: Meter, method: Quest, length: int, heads: int) -> None:

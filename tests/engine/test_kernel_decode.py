@@ -9,10 +9,11 @@ import torch
 from sparsetol_kernels.backend import Backend
 
 from pytest_sparsetol.contract import ModelSpec
-from pytest_sparsetol.engine import attention
+from pytest_sparsetol.engine import attention, quest_pages
 from pytest_sparsetol.engine.generate import generate
 from pytest_sparsetol.engine.load import load_model
 from pytest_sparsetol.engine.policy import Policy
+from pytest_sparsetol.engine.prompt import Places
 from pytest_sparsetol.methods.ada_snapkv import AdaSnapKV
 from pytest_sparsetol.methods.quest import Quest
 from pytest_sparsetol.model_files import ModelFiles
@@ -20,6 +21,7 @@ from tests.engine.models import save_model
 
 POLICIES = {
     "quest": Policy(decode=Quest(0.5)),
+    "quest from the question": Policy(decode=Quest(0.8), from_question=True),
     "quest in pages of 5": Policy(decode=Quest(0.8, page_size=5)),
     "ada_snapkv": Policy(kv=AdaSnapKV(0.5)),
     "quest over ada_snapkv": Policy(kv=AdaSnapKV(0.3), decode=Quest(0.5)),
@@ -31,7 +33,10 @@ KERNELS = {"quest": {"attend_split", "merge_splits", "score_pages", "select_page
 
 def prompts() -> list[list[int]]:
     generator = torch.Generator().manual_seed(8)
-    return [torch.randint(5, 256, (length,), generator=generator).tolist() for length in (150, 97, 203, 1)]
+    return [torch.randint(5, 256, (length,), generator=generator).tolist() for length in (150, 97, 203, 5)]
+
+
+PLACES = [Places(((20, 26), (70, 71)), 10), Places(((7, 30),), 60), Places(((100, 140),), 190), Places(((0, 2),), 4)]
 
 
 def load(family: str, folder: Path, device: str, dtype: str = "float32"):  # type: ignore[no-untyped-def]
@@ -45,13 +50,18 @@ def test_a_batch_at_once_answers_as_sequence_by_sequence(
     family: str, policy: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = load(family, tmp_path, "cpu")
-    expected, by_sequence = generate(loaded, prompts(), [48, 20, 33, 48], policy)
+    expected, by_sequence = generate(loaded, prompts(), [48, 20, 33, 48], policy, PLACES)
 
     # The operators compute by PyTorch on a CPU; what is put into them is what a GPU gets.
+    monkeypatch.setattr(quest_pages, "ROOM", 1)
     monkeypatch.setattr(attention, "sparse_decode_backend", lambda *_: Backend.TRITON)
-    found, at_once = generate(loaded, prompts(), [48, 20, 33, 48], policy)
+    found, at_once = generate(loaded, prompts(), [48, 20, 33, 48], policy, PLACES)
 
     assert found == expected
+    assert by_sequence.evidence is not None
+    assert at_once.evidence is not None
+    for sequence in range(4):
+        assert at_once.evidence.facts(sequence) == by_sequence.evidence.facts(sequence)
     for phase in ("kv", "decode"):
         assert at_once.meter.measured(phase) == by_sequence.meter.measured(phase)
         assert at_once.meter.loaded_sparsity(phase) == by_sequence.meter.loaded_sparsity(phase)
@@ -67,10 +77,10 @@ def test_the_kernels_ran(name: str, dtype: str, tmp_path: Path) -> None:
     loaded = load("llama", tmp_path, "cuda", dtype)
 
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profiler:
-        _, current = generate(loaded, prompts(), [8] * 4, POLICIES[name])
+        _, current = generate(loaded, prompts(), [8] * 4, POLICIES[name], PLACES)
         torch.cuda.synchronize()
 
     ran = {event.key for event in profiler.key_averages()}
     assert KERNELS.get(name, {"attend_split", "merge_splits"}) <= ran
-    part = "quest" if name in {"quest", "quest in pages of 5"} else "decode attention"
+    part = "quest" if POLICIES[name].kv is None else "decode attention"
     assert f"{part} triton" in current.backends

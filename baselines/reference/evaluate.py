@@ -11,19 +11,21 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sparsetol_suites.item import Item
-from sparsetol_suites.suite import SuiteTask, load_suite
+from sparsetol_suites.suite import load_suite
 
 from baselines.reference.tokenizer import SUITE
+from pytest_sparsetol.answering import answer
 from pytest_sparsetol.contract import ModelSpec
 from pytest_sparsetol.engine.engine import Engine
 from pytest_sparsetol.engine.policy import DENSE, Policy
+from pytest_sparsetol.engine.prompt import prompt_hash
 from pytest_sparsetol.errors import MethodError
-from pytest_sparsetol.methods.base import DecodeMethod, PrefillMethod
+from pytest_sparsetol.items import Prepared
+from pytest_sparsetol.methods.base import PHASES, Phase
 from pytest_sparsetol.methods.registry import METHODS
 from pytest_sparsetol.model_files import locate
 from pytest_sparsetol.statistics import decide
@@ -46,6 +48,9 @@ class Row:
         lower: limit of the loss.
         upper: limit of the loss.
         measured: sparsity that was counted.
+        recall: evidence recall of the method's phase, averaged over heads, facts and items.
+        best: that of the head that has most of a fact.
+        each: loss and recall of each item that has a recall.
 
     """
 
@@ -59,59 +64,99 @@ class Row:
     lower: float | None = None
     upper: float | None = None
     measured: float | None = None
+    recall: float | None = None
+    best: float | None = None
+    each: tuple[tuple[float, float], ...] = ()
 
 
-def policy_of(name: str, sparsity: float, length: int) -> Policy | None:
-    """The method in its phase; None where it cannot reach the sparsity at the length, or acts in no phase of these."""
+@dataclass(frozen=True)
+class Outcome:
+    """An item under one policy: its score, and how much of its facts was kept, None where nothing was counted."""
+
+    score: float
+    recall: float | None
+    best: float | None
+
+
+def policy_of(name: str, sparsity: float, length: int, *, from_question: bool = False) -> Policy | None:
+    """The method in its phase; None where it cannot reach the sparsity at the length."""
     method = METHODS[name](sparsity=sparsity)
     try:
         method.check(length)
     except MethodError:
         return None
-    if isinstance(method, PrefillMethod):
-        return Policy(prefill=method)
-    return Policy(decode=method) if isinstance(method, DecodeMethod) else None
+    later = from_question and method.phase != "prefill"
+    return Policy(**{method.phase: method}, from_question=later)  # type: ignore[arg-type]  # the phase says which
 
 
-def scores(
-    engine: Engine, task: SuiteTask, items: list[Item], policy: Policy, batch: int
-) -> tuple[list[float], float | None]:
-    """The score of each item, and the sparsity that was measured."""
-    found: list[float] = []
+def run(engine: Engine, items: Sequence[Prepared], policy: Policy, batch: int) -> tuple[list[Outcome], float | None]:
+    """What became of each item, and the sparsity that was measured."""
+    phase: Phase = next((name for name in PHASES if getattr(policy, name) is not None), "prefill")
+    found: list[Outcome] = []
     measured: list[float] = []
-    for first in range(0, len(items), batch):
-        part = items[first : first + batch]
-        prompts = [engine.prompt.encode(item.prompt) for item in part]
-        answers, done = engine.answer(prompts, [task.answer_tokens] * len(part), policy)
-        found += [task.score(item, engine.text(answer)).value for item, answer in zip(part, answers, strict=True)]
-        share = done.meter.measured("prefill" if policy.prefill else "decode")
+    for answered, done in answer(engine, items, policy, batch):
+        for sequence, one in enumerate(answered):
+            facts = done.evidence.facts(sequence).get(phase, []) if done.evidence else []
+            recall, best = (
+                (_mean([fact.mean for fact in facts]), _mean([fact.best for fact in facts])) if facts else (None, None)
+            )
+            found.append(Outcome(one.score.value, recall, best))
+        share = done.meter.measured(phase)
         measured += [] if share is None else [share]
-    return found, sum(measured) / len(measured) if measured else None
+    return found, _mean(measured) if measured else None
 
 
-def rows(engine: Engine, length: int, count: int, seed: int, batch: int, methods: list[str]) -> Iterator[Row]:
-    """All groups at a length: dense, then every method at every level."""
-    groups: dict[str, list[tuple[SuiteTask, list[Item]]]] = defaultdict(list)
+def prepared(engine: Engine, length: int, count: int, seed: int) -> dict[str, list[Prepared]]:
+    """`count` items of each task of the small suite, by group."""
+    groups: dict[str, list[Prepared]] = defaultdict(list)
     for task in load_suite(SUITE, Path()).tasks:
-        items = [task.generate(length, engine.prompt, seed, index) for index in range(count)]
-        groups[task.group].append((task, items))
-    for group, members in groups.items():
-        dense = [score for task, items in members for score in scores(engine, task, items, DENSE, batch)[0]]
-        yield Row(group, length, "dense", 0.0, len(dense), sum(dense) / len(dense))
+        for index in range(count):
+            item = task.generate(length, engine.prompt, seed, index)
+            ids = engine.prompt.encode(item.prompt)
+            groups[task.group].append(Prepared(item, task, ids, prompt_hash(ids), engine.prompt.places(item)))
+    return groups
+
+
+def rows(
+    engine: Engine,
+    length: int,
+    count: int,
+    seed: int,
+    batch: int,
+    methods: list[str],
+    levels: Sequence[float] = LEVELS,
+    *,
+    from_question: bool = False,
+) -> Iterator[Row]:
+    """All groups at a length: dense, then every method at every level."""
+    for group, items in prepared(engine, length, count, seed).items():
+        dense = [one.score for one in run(engine, items, DENSE, batch)[0]]
+        yield Row(group, length, "dense", 0.0, len(dense), _mean(dense))
         for name in methods:
-            for sparsity in LEVELS:
-                policy = policy_of(name, sparsity, length)
+            for sparsity in levels:
+                policy = policy_of(name, sparsity, length, from_question=from_question)
                 if policy is None:
                     yield Row(group, length, name, sparsity, 0)
                     continue
-                results = [scores(engine, task, items, policy, batch) for task, items in members]
-                sparse = [score for found, _ in results for score in found]
-                shares = [share for _, share in results if share is not None]
-                decision = decide([a - b for a, b in zip(dense, sparse, strict=True)], 0.05)
+                sparse, measured = run(engine, items, policy, batch)
+                losses = [before - one.score for before, one in zip(dense, sparse, strict=True)]
+                decision = decide(losses, 0.05)
+                recalls = [one.recall for one in sparse if one.recall is not None]
+                bests = [one.best for one in sparse if one.best is not None]
                 yield Row(
-                    group, length, name, sparsity, len(sparse), sum(sparse) / len(sparse), decision.mean,
-                    decision.lower, decision.upper, sum(shares) / len(shares) if shares else None,
+                    group, length, name, sparsity, len(sparse), _mean([one.score for one in sparse]), decision.mean,
+                    decision.lower, decision.upper, measured,
+                    _mean(recalls) if recalls else None, _mean(bests) if bests else None,
+                    tuple(
+                        (round(loss, 4), round(one.recall, 4))
+                        for loss, one in zip(losses, sparse, strict=True)
+                        if one.recall is not None
+                    ),
                 )  # fmt: skip
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def markdown(table: list[Row]) -> str:

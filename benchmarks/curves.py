@@ -1,0 +1,162 @@
+"""One curve of quality against sparsity for each method and group, on a model that masters the small suite.
+
+    python -m benchmarks.curves baselines/reference/model --items 20 --workers 8
+
+runs every method at every level on the same items, each method in a process of its own, compares with dense item by
+item, and writes `benchmarks/results/curves.json`, `curves.md` and `curves.svg`. `python -m benchmarks.recall` reads the
+JSON and sets evidence recall against the losses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from baselines.reference.evaluate import Row, markdown, rows
+from pytest_sparsetol.contract import ModelSpec
+from pytest_sparsetol.engine.engine import Engine
+from pytest_sparsetol.methods.registry import METHODS
+from pytest_sparsetol.model_files import locate
+
+LEVELS = (0.5, 0.67, 0.8, 0.9, 0.95)
+OUT = Path(__file__).parent / "results/curves"
+COLOURS = ("#1f6f8b", "#c8553d", "#588157", "#7b2d8b", "#b08900", "#444444", "#d16ba5", "#2a9d8f")
+WIDTH, HEIGHT, MARGIN = 330, 220, 40
+
+
+def one_method(
+    arguments: argparse.Namespace, method: str, threads: int | None
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """All groups and lengths of one method, and the versions that ran."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    spec = ModelSpec(path=arguments.model, dtype="float32", device=arguments.device)
+    engine = Engine(locate(arguments.model, Path.cwd()), spec)
+    table = [
+        asdict(row)
+        for length in arguments.lengths
+        for row in rows(
+            engine,
+            length,
+            arguments.items,
+            arguments.seed,
+            arguments.batch,
+            [method],
+            arguments.levels,
+            from_question=arguments.from_question,
+        )
+    ]
+    return table, engine.versions()
+
+
+def merged(tables: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Rows of all methods by length and group, dense once: every process ran it on the same items."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for table in tables:
+        for row in table:
+            found.setdefault((row["length"], row["group"], row["method"], row["sparsity"]), row)
+    places = {(row["length"], row["group"]): index for index, row in reversed(list(enumerate(tables[0])))}
+    return sorted(found.values(), key=lambda row: places[row["length"], row["group"]])
+
+
+def draw(table: Sequence[dict[str, Any]], length: int) -> str:
+    """A panel a group: the mean score of each method over declared sparsity, dense as a dashed line."""
+    mine = [row for row in table if row["length"] == length]
+    groups = list(dict.fromkeys(row["group"] for row in mine))
+    methods = sorted({row["method"] for row in mine} - {"dense"})
+    levels = sorted({row["sparsity"] for row in mine if row["method"] != "dense"})
+    colours = dict(zip(methods, COLOURS, strict=False))
+    width, height = WIDTH * len(groups), HEIGHT + 24
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" '
+        f'font-size="11">',
+        f'<rect width="{width}" height="{height}" fill="white"/>',
+    ]
+    for place, group in enumerate(groups):
+        left = WIDTH * place + MARGIN
+        right = WIDTH * (place + 1) - 12
+        step = (right - left) / len(levels)
+        across = {level: left + step * (index + 0.5) for index, level in enumerate(levels)}
+        parts.append(f'<text x="{left}" y="22" font-weight="bold">{group}, {length} tokens</text>')
+        for percent in range(0, 101, 25):
+            y = _down(percent / 100)
+            parts.append(f'<line x1="{left}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke="#ddd"/>')
+            parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{percent}</text>')
+        for level, x in across.items():
+            parts.append(f'<text x="{x:.1f}" y="{HEIGHT - MARGIN + 16}" text-anchor="middle">{level:g}</text>')
+        for row in mine:
+            if row["group"] == group and row["method"] == "dense":
+                y = _down(row["score"])
+                parts.append(f'<line x1="{left}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke="#000" '
+                             'stroke-dasharray="5 3"/>')  # fmt: skip
+        for method in methods:
+            points = [
+                (across[row["sparsity"]], _down(row["score"]))
+                for row in mine
+                if row["group"] == group and row["method"] == method and row["score"] is not None
+            ]
+            line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+            parts.append(f'<polyline points="{line}" fill="none" stroke="{colours[method]}" stroke-width="1.6"/>')
+            parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.4" fill="{colours[method]}"/>' for x, y in points]
+    for place, method in enumerate(methods):
+        x = MARGIN + 120 * place
+        parts.append(f'<circle cx="{x}" cy="{HEIGHT + 10}" r="4" fill="{colours[method]}"/>')
+        parts.append(f'<text x="{x + 9}" y="{HEIGHT + 14}">{method}</text>')
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _down(score: float) -> float:
+    return MARGIN + (HEIGHT - 2 * MARGIN) * (1 - score)
+
+
+def main() -> None:
+    """Measure all methods and write the three files."""
+    parser = argparse.ArgumentParser(description="Quality against sparsity, for every method.")
+    parser.add_argument("model", help="directory of the model")
+    parser.add_argument("--out", type=Path, default=OUT, help="path of the files, without suffix")
+    parser.add_argument("--lengths", type=int, nargs="+", default=[1024])
+    parser.add_argument("--levels", type=float, nargs="+", default=list(LEVELS))
+    parser.add_argument("--methods", nargs="+", default=sorted(METHODS))
+    parser.add_argument("--items", type=int, default=20, help="items a task and length")
+    parser.add_argument("--seed", type=int, default=1000, help="of the items; training has seeds of its own kind")
+    parser.add_argument("--batch", type=int, default=10)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--workers", type=int, default=1, help="methods that run at the same time")
+    parser.add_argument("--from-question", action="store_true", help="decode and kv methods act on the question too")
+    arguments = parser.parse_args()
+    threads = None if arguments.workers == 1 else max(1, (os.cpu_count() or 1) // arguments.workers)
+    tables: list[list[dict[str, Any]]] = []
+    versions: dict[str, Any] = {}
+    with ProcessPoolExecutor(arguments.workers) as pool:
+        count = len(arguments.methods)
+        for method, (table, versions) in zip(
+            arguments.methods,
+            pool.map(one_method, [arguments] * count, arguments.methods, [threads] * count),
+            strict=True,
+        ):
+            tables.append(table)
+            found = merged(tables)
+            settings = {
+                name: getattr(arguments, name)
+                for name in ("items", "seed", "batch", "lengths", "levels", "from_question")
+            }
+            content = {"versions": versions, "settings": settings, "rows": found}
+            arguments.out.with_suffix(".json").write_text(json.dumps(content) + "\n", encoding="utf-8")
+            print(f"{method}: done", flush=True)
+    shown = [Row(**{**row, "each": tuple(map(tuple, row["each"]))}) for row in found]
+    arguments.out.with_suffix(".md").write_text(markdown(shown), encoding="utf-8")
+    for length in arguments.lengths:
+        name = arguments.out.name if len(arguments.lengths) == 1 else f"{arguments.out.name}-{length}"
+        arguments.out.with_name(f"{name}.svg").write_text(draw(found, length), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -21,7 +21,7 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results/compatibility.json"
 TESTS = ("tests/engine", "tests/plugin", "--ignore=tests/plugin/test_examples.py")
-"""The examples compare with baselines recorded by one version; transformers has since built GGUF tokenizers otherwise."""
+"""Examples compare with baselines recorded by one version; others build another tokenizer from the same GGUF file."""
 
 
 def run(transformers: str, folder: Path) -> dict[str, object]:

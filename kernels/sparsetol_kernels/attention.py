@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sparsetol_kernels.selection import KeySelection, TokenSelection
+from sparsetol_kernels.selection import PrefillSelection, TokenSelection
 
 ROWS_AT_ONCE = 256
 """Query rows of one slice of dense attention: bounds the score matrix to 256 x length for each head."""
@@ -63,7 +63,7 @@ def dense_attention(query: Tensor, key: Tensor, value: Tensor, scoring: Scoring)
 
 
 def key_sparse_attention(
-    query: Tensor, key: Tensor, value: Tensor, selection: KeySelection, scoring: Scoring
+    query: Tensor, key: Tensor, value: Tensor, selection: PrefillSelection, scoring: Scoring
 ) -> Tensor:
     """Causal attention of each block of query rows over the keys selected for it, and over no others.
 
@@ -82,9 +82,10 @@ def key_sparse_attention(
     group = heads // key.shape[0]
     owner = torch.arange(heads, device=query.device)[:, None] // group
     out = query.new_empty(heads, length, value.shape[2])
+    keys = selection.keys
     for number, start in enumerate(range(0, length, selection.block)):
         rows = slice(start, min(start + selection.block, length))
-        chosen = selection.keys[:, number, : rows.stop]
+        chosen = keys[:, number, : rows.stop]
         count = chosen.sum(dim=-1)
         # Chosen keys first, in order; the tail of a head with fewer of them is masked.
         index = torch.sort(chosen.byte(), dim=-1, descending=True, stable=True).indices[:, : int(count.max())]

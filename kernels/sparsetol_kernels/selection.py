@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sparsetol_kernels.lines import crossed, line_pairs
+
 
 def causal_weights(length: int, block: int, device: torch.device) -> Tensor:
     """Causal pairs between each row block and each key: int64 `[row blocks, length]`."""
@@ -44,6 +46,94 @@ class KeySelection:
         length = self.keys.shape[2]
         pairs = self.keys.sum(dim=(1, 2)) * self.block
         return pairs.double() / (length * (length + 1) // 2)
+
+
+@dataclass(frozen=True)
+class BlockSelection:
+    """Whole key blocks that each block of query rows attends, per query head, causal inside its own block.
+
+    Attributes:
+        index: int32 `[query heads, row blocks, most]`, strictly ascending, at most the row block itself; entries from
+            the count on are never read.
+        count: int32 `[query heads, row blocks]`.
+        block: tokens in a block, of rows and of keys.
+        length: tokens of the prompt.
+
+    """
+
+    index: Tensor
+    count: Tensor
+    block: int
+    length: int
+
+    @property
+    def keys(self) -> Tensor:
+        """The same as `KeySelection.keys`, made anew at each call."""
+        heads, rows, most = self.index.shape
+        real = torch.arange(most, device=self.index.device) < self.count[..., None]
+        chosen = torch.zeros(heads, rows, rows + 1, dtype=torch.bool, device=self.index.device)
+        chosen.scatter_(2, self.index.where(real, rows).long(), value=True)
+        return chosen[..., :rows].repeat_interleave(self.block, dim=2)[:, :, : self.length]
+
+    def attended(self) -> Tensor:
+        """Share of causal pairs attended, per query head: float64 `[query heads]`."""
+        own, earlier, rows = self._counted()
+        return self._share(earlier * rows * self.block + own * rows * (rows + 1) // 2)
+
+    def loaded(self) -> Tensor:
+        """Share of causal pairs computed when a block's every row meets its keys: float64 `[query heads]`."""
+        own, earlier, rows = self._counted()
+        return self._share((earlier * self.block + own * rows) * self.block)
+
+    def _counted(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Whether each list ends in its own block, how many earlier ones it holds, and the row block's rows."""
+        number = torch.arange(self.count.shape[1], device=self.count.device)
+        last = self.index.gather(2, (self.count[..., None] - 1).clamp(min=0).long()).squeeze(-1)
+        own = ((last == number) & (self.count > 0)).long()
+        return own, self.count - own, (self.length - number * self.block).clamp(max=self.block)
+
+    def _share(self, pairs: Tensor) -> Tensor:
+        return pairs.sum(dim=1).double() / (self.length * (self.length + 1) // 2)
+
+
+@dataclass(frozen=True)
+class LineSelection:
+    """Columns and diagonals of the attention matrix, per query head, as `lines` says what they bring.
+
+    Attributes:
+        columns: bool `[query heads, length]`, by key.
+        slashes: bool `[query heads, length]`, by offset (query position - key position).
+        block: query rows in a row block.
+
+    """
+
+    columns: Tensor
+    slashes: Tensor
+    block: int
+
+    @property
+    def keys(self) -> Tensor:
+        """The same as `KeySelection.keys`, made anew at each call."""
+        length = self.columns.shape[1]
+        key = torch.arange(length, device=self.columns.device)
+        start = torch.arange(0, length, self.block, device=self.columns.device)[:, None]
+        before = start - key + self.block - 1
+        return (crossed(self.slashes, self.block)[:, before.clamp(min=0)] | self.columns[:, None]) & (before >= 0)
+
+    def attended(self) -> Tensor:
+        """Share of causal pairs attended, per query head: float64 `[query heads]`."""
+        return self._share(line_pairs(self.slashes, self.columns, self.block))
+
+    def loaded(self) -> Tensor:
+        """Share of causal pairs computed when a block's every row meets its keys: float64 `[query heads]`."""
+        return self._share(line_pairs(self.slashes, self.columns, self.block, loaded=True))
+
+    def _share(self, pairs: Tensor) -> Tensor:
+        length = self.columns.shape[1]
+        return pairs.double() / (length * (length + 1) // 2)
+
+
+PrefillSelection = KeySelection | BlockSelection | LineSelection
 
 
 @dataclass(frozen=True)

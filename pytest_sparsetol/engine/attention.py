@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
-from sparsetol_kernels.attention import Scoring, key_sparse_attention, token_sparse_attention
+from sparsetol_kernels.attention import Scoring, token_sparse_attention
 from sparsetol_kernels.backend import Backend
 from sparsetol_kernels.selection import TokenSelection
 from sparsetol_kernels.snapkv import snapkv_backend
@@ -21,7 +21,7 @@ from sparsetol_kernels.sparse_decode import sparse_decode_attention, sparse_deco
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 
-from pytest_sparsetol.engine import dense
+from pytest_sparsetol.engine import dense, prefill
 from pytest_sparsetol.engine.evidence import EvidenceRecall
 from pytest_sparsetol.engine.meter import Meter
 from pytest_sparsetol.engine.policy import Policy
@@ -194,11 +194,12 @@ def _sparse_prefill(
     for sequence, start in enumerate(current.starts):
         q, k, v = query[sequence, :, start:], key[sequence, :, start:], value[sequence, :, start:]
         selection = method.select(q, k, scoring.scale)
-        out[sequence, start:] = key_sparse_attention(q, k, v, selection, scoring).transpose(0, 1)
+        part, backend = prefill.attend(q, k, v, selection, scoring)
+        out[sequence, start:] = part.transpose(0, 1)
         current.meter.count("prefill", selection.attended(), selection.loaded())
         if current.evidence is not None:
             current.evidence.prefill(layer, sequence, selection)
-    current.backends.add(f"{method.name} pytorch")
+        current.backends.add(f"{method.name} {backend}")
     return out
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pytest_sparsetol.errors import MethodError
 
 if TYPE_CHECKING:
-    from sparsetol_kernels.selection import KeySelection, TokenSelection
+    from sparsetol_kernels.selection import PrefillSelection, TokenSelection
     from torch import Tensor
 
 Phase = Literal["prefill", "kv", "decode"]
@@ -55,7 +55,7 @@ class PrefillMethod(Method):
     phase: ClassVar[Phase] = "prefill"
 
     @abstractmethod
-    def select(self, query: Tensor, key: Tensor, scale: float) -> KeySelection:
+    def select(self, query: Tensor, key: Tensor, scale: float) -> PrefillSelection:
         """Keys to attend.
 
         Args:

@@ -10,7 +10,8 @@ from pytest_sparsetol.errors import MethodError
 from pytest_sparsetol.methods.base import PrefillMethod
 
 if TYPE_CHECKING:
-    from sparsetol_kernels.selection import KeySelection
+    import torch
+    from sparsetol_kernels.selection import BlockSelection
     from torch import Tensor
 
 FORCED = 3
@@ -83,24 +84,26 @@ class BlockSparse(PrefillMethod):
                 f"the nearest is {held:.3f}; declare that or use smaller blocks"
             )
 
-    def select(self, query: Tensor, key: Tensor, scale: float) -> KeySelection:  # noqa: ARG002  # no softmax here
-        """Keys of the forced and of the best blocks of each query block."""
-        import torch
-        from sparsetol_kernels.block_sparse import pooled_block_scores
-        from sparsetol_kernels.selection import KeySelection
+    def select(self, query: Tensor, key: Tensor, scale: float) -> BlockSelection:  # noqa: ARG002  # no softmax here
+        """The forced and the best key blocks of each query block."""
+        from sparsetol_kernels.block_selection import select_blocks
+        from sparsetol_kernels.selection import BlockSelection
 
         length = key.shape[1]
         size = self.size(length)
-        counts = torch.tensor(block_counts(length, size, self.sparsity), device=query.device)
-        scores = pooled_block_scores(query, key, size)
-        number = torch.arange(counts.shape[0], device=query.device)
-        back = number[:, None] - number
-        forced = (number == 0) | (back == 0) | (back == 1)
-        scores = scores.masked_fill(forced, float("inf")).masked_fill(back < 0, float("-inf"))
-        order = torch.sort(scores, dim=-1, descending=True, stable=True).indices
-        first = number < counts[:, None]
-        chosen = torch.zeros_like(scores, dtype=torch.bool).scatter_(2, order, first.expand_as(order))
-        return KeySelection(chosen.repeat_interleave(size, dim=2)[:, :, :length], size)
+        counts = _counts_on(query.device, length, size, self.sparsity)
+        index, count = select_blocks(
+            query[None], key[None], counts, max(block_counts(length, size, self.sparsity)), size
+        )
+        return BlockSelection(index[0], count[0], size, length)
+
+
+@lru_cache(maxsize=64)
+def _counts_on(device: torch.device, length: int, block: int, sparsity: float) -> Tensor:
+    """`block_counts` as int32 on the device, copied once."""
+    import torch
+
+    return torch.tensor(block_counts(length, block, sparsity), dtype=torch.int32, device=device)
 
 
 @lru_cache(maxsize=256)

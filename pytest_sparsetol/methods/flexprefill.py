@@ -10,7 +10,9 @@ from pytest_sparsetol.methods.base import PrefillMethod
 from pytest_sparsetol.methods.vertical_slash import VerticalSlash
 
 if TYPE_CHECKING:
-    from sparsetol_kernels.selection import KeySelection
+    from collections.abc import Callable
+
+    from sparsetol_kernels.selection import LineSelection
     from torch import Tensor
 
 
@@ -71,10 +73,11 @@ class FlexPrefill(PrefillMethod):
         """What the sinks and the local diagonals leave."""
         return self._lines().reach(length)
 
-    def select(self, query: Tensor, key: Tensor, scale: float) -> KeySelection:
-        """Key ranges and columns of each head and row block, filled to the layer's declared sparsity."""
+    def select(self, query: Tensor, key: Tensor, scale: float) -> LineSelection:
+        """Columns and diagonals of each head, filled to the layer's declared sparsity."""
         import torch
-        from sparsetol_kernels.selection import KeySelection, causal_weights
+        from sparsetol_kernels.lines import line_pairs
+        from sparsetol_kernels.selection import LineSelection
         from sparsetol_kernels.vertical_slash import vertical_slash_scores
 
         heads, length, _ = query.shape
@@ -88,23 +91,17 @@ class FlexPrefill(PrefillMethod):
         ranked[torch.sort(need.flatten(), stable=True).indices] = torch.arange(
             need.numel(), dtype=torch.int32, device=query.device
         )
-        forced = int((need < 0).sum())
         by_place = ranked.view(2, length, heads).transpose(1, 2)
         vertical_rank = torch.empty_like(by_place[0]).scatter_(1, vertical_order, by_place[0])
         slash_rank = torch.empty_like(by_place[1]).scatter_(1, slash_order, by_place[1])
-        # The best rank of the diagonals that cross key c in the row block that starts at row r: offsets r-c to r-c+63.
-        edge = slash_rank.new_full((heads, self.block - 1), need.numel())
-        crossing = torch.cat([edge, slash_rank, edge], dim=1).unfold(1, self.block, 1).amin(dim=-1)
-        starts = torch.arange(0, length, self.block, device=query.device)
-        offsets = starts[:, None] - torch.arange(length, device=query.device)
-        level = torch.minimum(crossing[:, (offsets + self.block - 1).clamp(min=0)], vertical_rank[:, None, :])
-        weights = causal_weights(length, self.block, query.device)
         budget = int((1 - self.sparsity) * heads * (length * (length + 1) // 2))
-        within = level < max(forced, _ranks_that_fit(level, weights, budget, need.numel()))
-        left = budget - sum(int((head * weights).sum()) for head in within)
-        columns = vertical_rank[:, None, :].where(~within, need.numel())
-        keys = within | (vertical_rank < _ranks_that_fit(columns, weights, left, need.numel()))[:, None, :]
-        return KeySelection(keys & (weights > 0), self.block)
+
+        def fits(slashes: Tensor, columns: Tensor) -> Tensor:
+            return line_pairs(slash_rank < slashes, vertical_rank < columns, self.block).sum() <= budget
+
+        lines = _ranks_that_fit(lambda number: fits(number, number), need).maximum((need < 0).sum())
+        columns = _ranks_that_fit(lambda number: fits(lines, number.maximum(lines)), need).maximum(lines)
+        return LineSelection(vertical_rank < columns, slash_rank < lines, self.block)
 
 
 def _places(scores: Tensor, forced: int, floor: int) -> tuple[Tensor, Tensor]:
@@ -124,22 +121,23 @@ def _places(scores: Tensor, forced: int, floor: int) -> tuple[Tensor, Tensor]:
     return order, need.where(place >= forced, -1.0)
 
 
-def _ranks_that_fit(level: Tensor, weights: Tensor, budget: int, most: int) -> int:
-    """The largest n such that the entries of all heads with `level < n` together weigh at most `budget`.
+def _ranks_that_fit(fits: Callable[[Tensor], Tensor], ranked: Tensor) -> Tensor:
+    """The largest number of ranks, up to all of `ranked`, for which `fits` holds; 0 where none does.
 
     Args:
-        level: `[heads, row blocks, length]`, whole numbers of 0 to `most`; it may be one for all row blocks.
-        weights: `[row blocks, length]`, causal pairs of each entry.
-        budget: pairs of all heads together.
-        most: the largest rank, and the largest result.
+        fits: whether so many ranks fit; what fits, fits with fewer ranks.
+        ranked: what is ranked.
 
     """
     import torch
 
-    pairs = torch.zeros(most + 1, dtype=torch.int64, device=weights.device)
-    for head in level:
-        pairs.scatter_add_(0, head.expand_as(weights).flatten().long(), weights.flatten())
-    return int((pairs[:most].cumsum(dim=0) <= budget).sum())
+    least = torch.zeros((), dtype=torch.int64, device=ranked.device)
+    most = torch.full_like(least, ranked.numel())
+    for _ in range(ranked.numel().bit_length()):
+        middle = (least + most + 1) // 2
+        fit = fits(middle)
+        least, most = torch.where(fit, middle, least), torch.where(fit, most, middle - 1).maximum(least)
+    return least
 
 
 __all__ = ["FlexPrefill"]

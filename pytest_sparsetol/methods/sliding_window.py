@@ -11,7 +11,7 @@ from pytest_sparsetol.methods.base import PrefillMethod
 from pytest_sparsetol.methods.block_sparse import TOLERANCE, block_at
 
 if TYPE_CHECKING:
-    from sparsetol_kernels.selection import KeySelection
+    from sparsetol_kernels.selection import LineSelection
     from torch import Tensor
 
 
@@ -78,17 +78,16 @@ class SlidingWindow(PrefillMethod):
     def _held(self, length: int, window: int) -> float:
         return 1 - _pairs(length, self.size(length), self.sinks, window) / (length * (length + 1) // 2)
 
-    def select(self, query: Tensor, key: Tensor, scale: float) -> KeySelection:  # noqa: ARG002  # no softmax here
+    def select(self, query: Tensor, key: Tensor, scale: float) -> LineSelection:  # noqa: ARG002  # no softmax here
         """The sinks, the window and the block's own tokens of each row block."""
         import torch
-        from sparsetol_kernels.selection import KeySelection
+        from sparsetol_kernels.selection import LineSelection
 
-        length = key.shape[1]
-        size = self.size(length)
-        start = torch.arange(0, length, size, device=key.device)[:, None]
+        heads, length = query.shape[0], key.shape[1]
         position = torch.arange(length, device=key.device)
-        keys = ((position < self.sinks) | (position >= start - self.window(length))) & (position < start + size)
-        return KeySelection(keys.expand(query.shape[0], -1, -1), size)
+        # A diagonal brings a block's own keys, or as many earlier ones, so that those up to the window bring all of it.
+        columns, slashes = position < self.sinks, position <= self.window(length)
+        return LineSelection(columns.expand(heads, -1), slashes.expand(heads, -1), self.size(length))
 
 
 @lru_cache(maxsize=256)

@@ -9,7 +9,9 @@ from pytest_sparsetol.errors import MethodError
 from pytest_sparsetol.methods.base import PrefillMethod
 
 if TYPE_CHECKING:
-    from sparsetol_kernels.selection import KeySelection
+    from collections.abc import Callable
+
+    from sparsetol_kernels.selection import LineSelection
     from torch import Tensor
 
 
@@ -62,31 +64,24 @@ class VerticalSlash(PrefillMethod):
             kept += rows * (start - first) + rows * (rows + 1) // 2 + rows * min(self.sinks, first)
         return max(0.0, 1 - kept / (length * (length + 1) // 2))
 
-    def select(self, query: Tensor, key: Tensor, scale: float) -> KeySelection:
-        """Key ranges and columns of each head and row block, filled to the declared sparsity."""
-        import torch
-        from sparsetol_kernels.selection import KeySelection, causal_weights
+    def select(self, query: Tensor, key: Tensor, scale: float) -> LineSelection:
+        """Columns and diagonals of each head, filled to the declared sparsity."""
+        from sparsetol_kernels.lines import line_pairs
+        from sparsetol_kernels.selection import LineSelection
         from sparsetol_kernels.vertical_slash import vertical_slash_scores
 
         length = key.shape[1]
         verticals, slashes = vertical_slash_scores(query, key, scale, self.window)
         vertical_rank = _ranks(verticals, self.sinks)
         slash_rank = _ranks(slashes, self.local)
-        # The best rank of the diagonals that cross key c in the row block that starts at row r: offsets r-c to r-c+63.
-        reaching = torch.nn.functional.pad(slash_rank, (self.block - 1, self.block - 1), value=length)
-        crossing = reaching.unfold(1, self.block, 1).amin(dim=-1)
-        starts = torch.arange(0, length, self.block, device=key.device)
-        offsets = starts[:, None] - torch.arange(length, device=key.device)
-        slash_level = crossing[:, (offsets + self.block - 1).clamp(min=0)]
-        weights = causal_weights(length, self.block, key.device)
         budget = int((1 - self.sparsity) * (length * (length + 1) // 2))
-        level = torch.minimum(slash_level, vertical_rank[:, None, :])
-        lines = _largest_that_fits(level, weights, budget)
-        within = level < lines[:, None, None]
-        left = budget - (within * weights).sum(dim=(1, 2))
-        columns = _largest_that_fits(vertical_rank[:, None, :].where(~within, length + 1), weights, left)
-        keys = within | (vertical_rank < columns[:, None])[:, None, :]
-        return KeySelection(keys & (weights > 0), self.block)
+
+        def held(lines: Tensor, columns: Tensor) -> Tensor:
+            return line_pairs(slash_rank < lines[:, None], vertical_rank < columns[:, None], self.block)
+
+        lines = _largest_that_fits(lambda number: held(number, number) <= budget, vertical_rank)
+        columns = _largest_that_fits(lambda number: held(lines, number.maximum(lines)) <= budget, vertical_rank)
+        return LineSelection(vertical_rank < columns.maximum(lines)[:, None], slash_rank < lines[:, None], self.block)
 
 
 def _ranks(scores: Tensor, forced: int) -> Tensor:
@@ -101,19 +96,21 @@ def _ranks(scores: Tensor, forced: int) -> Tensor:
     return torch.cat([torch.zeros_like(scores[:, :forced], dtype=rest.dtype), rest], dim=1)
 
 
-def _largest_that_fits(level: Tensor, weights: Tensor, budget: Tensor | int) -> Tensor:
-    """For each head the largest n such that all entries with `level < n` together weigh at most `budget`, at least 1.
+def _largest_that_fits(fits: Callable[[Tensor], Tensor], ranks: Tensor) -> Tensor:
+    """For each head the largest n, up to one past all ranks, for which `fits` holds, at least 1.
 
     Args:
-        level: `[heads, row blocks, length]`, whole numbers of 0 to length + 1.
-        weights: `[row blocks, length]`, causal pairs of each entry.
-        budget: pairs, one number or one for each head.
+        fits: whether so many ranks fit, int64 `[heads]` to bool `[heads]`; what fits, fits with fewer ranks.
+        ranks: `[heads, length]`, of 0 to length.
 
     """
     import torch
 
-    heads, _, length = level.shape[0], level.shape[1], level.shape[2]
-    pairs = torch.zeros(heads, length + 2, dtype=torch.int64, device=level.device)
-    pairs.scatter_add_(1, level.expand(-1, *weights.shape).reshape(heads, -1), weights.expand(heads, -1, -1).flatten(1))
-    limit = budget[:, None] if isinstance(budget, torch.Tensor) else budget
-    return (pairs.cumsum(dim=1) <= limit).sum(dim=1).clamp(min=1)
+    heads, length = ranks.shape
+    least = torch.ones(heads, dtype=torch.int64, device=ranks.device)
+    most = torch.full_like(least, length + 1)
+    for _ in range((length + 1).bit_length()):
+        middle = (least + most + 1) // 2
+        fit = fits(middle)
+        least, most = torch.where(fit, middle, least), torch.where(fit, most, middle - 1).maximum(least)
+    return least

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from sparsetol_kernels.selection import KeySelection
+from sparsetol_kernels.selection import PrefillSelection
 from torch import Tensor
 
 from pytest_sparsetol.engine.attention import Pass
@@ -99,7 +99,7 @@ class PrefillChecks(Checks[PrefillMethod]):
         same_selection(late, torch.zeros_like(late), "keys")
 
 
-def pairs(selection: KeySelection) -> Tensor:
+def pairs(selection: PrefillSelection) -> Tensor:
     """The matrix that a selection means: bool `[query heads, length, length]`."""
     length = selection.keys.shape[2]
     return selection.keys.repeat_interleave(selection.block, dim=1)[:, :length] & causal(length)

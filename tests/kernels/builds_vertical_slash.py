@@ -1,0 +1,43 @@
+"""Builds of attention over columns and diagonals, with the tiles that it is launched with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from sparsetol_kernels.on_triton.block_sparse import tiles_for
+from sparsetol_kernels.on_triton.vertical_slash import vertical_slash_forward
+
+from tests.kernels.compiling import Build
+
+_SHORT = {torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "fp32"}
+
+
+def _build(label: str, dtype: torch.dtype, size: int, block: int, capability: int, **features: bool) -> Build:
+    tiles = tiles_for(dtype, size, block, 1, divmod(capability, 10))
+    constants: dict[str, Any] = {"SOFTCAP": False, "SINKS": False, "LOG_SUM": False} | features
+    constants |= {"Sinks": None} if not constants["SINKS"] else {}
+    constants |= {"LogSum": None} if not constants["LOG_SUM"] else {}
+    return Build(
+        f"vertical slash, {label}",
+        vertical_slash_forward,
+        dict.fromkeys(("Q", "K", "V", "Out"), f"*{_SHORT[dtype]}")
+        | dict.fromkeys(("Near", "Wide", "Ranges", "Columns", "Before", "Upto"), "*i32")
+        | {"Met": "*u8", "LogSum": "*fp32", "Sinks": "*fp32", "scale": "fp32", "softcap": "fp32"},
+        constants | {"GROUP": 4, "SIZE": size, "VALUE": size, "BLOCK": block, "ROWS": tiles.rows, "KEYS": tiles.keys},
+        {"num_warps": tiles.warps, "num_stages": tiles.stages},
+        (capability,),
+        frozenset({"length", "heads", "row_blocks", "most_ranges", "most_columns", "reach"}),
+    )
+
+
+BUILDS = [
+    build
+    for capability in (80, 90)
+    for build in (
+        _build("bfloat16", torch.bfloat16, 128, 64, capability),
+        _build("float16, all features", torch.float16, 64, 128, capability, SOFTCAP=True, SINKS=True, LOG_SUM=True),
+        _build("bfloat16, head size 256", torch.bfloat16, 256, 64, capability),
+        _build("float32", torch.float32, 128, 64, capability),
+    )
+]

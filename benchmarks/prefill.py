@@ -1,6 +1,6 @@
 """Block-sparse prefill on one CUDA GPU: dense and block-sparse attention of kept libraries against ours, in one run.
 
-    PYTHONPATH=kernels python benchmarks/prefill.py --out benchmarks/results/prefill-h100.json
+    PYTHONPATH=.:kernels python benchmarks/prefill.py --out benchmarks/results/prefill-h100.json
 
 One sequence, 32 query heads, 8 key heads, head size 128, bfloat16, causal; queries and keys as a model hands them on,
 `[batch, length, heads, size]` in memory. TFLOP/s count the listed blocks in full, the diagonal ones too (dense: the
@@ -29,7 +29,9 @@ from sparsetol_kernels.backend import Backend
 from sparsetol_kernels.block_selection import select_blocks
 from sparsetol_kernels.block_sparse_attention import block_sparse_attention, block_sparse_backend
 from sparsetol_kernels.on_triton import block_sparse as on_triton
+from sparsetol_kernels.selection import LineSelection
 from sparsetol_kernels.source import source_hash
+from sparsetol_kernels.vertical_slash_attention import vertical_slash_attention
 from torch import Tensor
 
 SOURCES = (
@@ -37,6 +39,7 @@ SOURCES = (
     "on_triton/block_selection.py",
     "on_triton/block_sparse.py",
     "on_triton/softmax.py",
+    "on_triton/vertical_slash.py",
 )
 HEADS, KEY_HEADS, SIZE = 32, 8, 128
 SPARSITIES = (0.5, 0.8, 0.9, 0.95)
@@ -303,6 +306,54 @@ def tune(record: Record, prompt: Prompt, block: int) -> None:
         on_triton.tiles_for = usual
 
 
+def vertical_slash(record: Record, prompt: Prompt, sparsity: float) -> None:
+    """The whole vertical-slash operation as the engine runs it, and its parts."""
+    from pytest_sparsetol.methods.vertical_slash import VerticalSlash
+
+    method = VerticalSlash(sparsity)
+    query, key, value = prompt.query, prompt.key, prompt.value
+
+    def select() -> LineSelection:
+        return method.select(query[0], key[0], SIZE**-0.5)
+
+    row = {"length": prompt.length, "sparsity": sparsity}
+
+    def run() -> None:
+        selection = select()
+        attended, loaded = float(selection.attended().mean()), float(selection.loaded().mean())
+        flops = 4.0 * HEADS * SIZE * loaded * prompt.length * (prompt.length + 1) / 2
+
+        def attend(chosen: LineSelection) -> Tensor:
+            return vertical_slash_attention(query, key, value, chosen.columns[None], chosen.slashes[None])[0]
+
+        out = attend(selection)
+        start = prompt.length - 64
+        keys = (
+            LineSelection(selection.columns[:1], selection.slashes[:1], 64).keys[0, -1]
+            if prompt.length <= 32768
+            else None
+        )
+        if keys is not None:
+            places = torch.arange(start, prompt.length, device="cuda")
+            scores = query[0, 0, start:].double() @ key[0, 0].double().T * SIZE**-0.5
+            seen = keys & (torch.arange(prompt.length, device="cuda") <= places[:, None])
+            expected = scores.masked_fill(~seen, -math.inf).softmax(dim=-1) @ value[0, 0].double()
+            error = float((out[0, 0, start:].double() - expected).norm() / expected.norm())
+            if not error < TOLERANCE:
+                record.add(what="vertical-slash", **row, error=f"wrong: relative error {error:.3g}")
+                return
+        more = {"attended": round(1 - attended, 4), "loaded": round(1 - loaded, 4)}
+        for what, call in {
+            "vertical-slash, attention": lambda: attend(selection),
+            "vertical-slash, whole": lambda: attend(select()),
+            "vertical-slash, selection": select,
+        }.items():
+            ms = milliseconds(call)
+            record.add(what=what, **row, **more, ms=round(ms, 4), tflops=round(flops / ms / 1e9, 1))
+
+    record.attempt(run, what="vertical-slash", **row)
+
+
 def import_fa3() -> Any:
     """FlashAttention-3, from the wheel `fa3-fwd`."""
     import fa3_fwd_interface
@@ -389,6 +440,8 @@ def main() -> None:
         for each in lists:
             if fa4 is not None and (not arguments.quick or length != 8192):
                 flash4(record, each, fa4)
+        for sparsity in (0.9,) if arguments.quick else SPARSITIES:
+            vertical_slash(record, prompt, sparsity)
         del prompt, lists
         torch.cuda.empty_cache()
     prompt = Prompt(32768)

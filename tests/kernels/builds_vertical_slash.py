@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from sparsetol_kernels.on_triton.block_sparse import tiles_for
-from sparsetol_kernels.on_triton.vertical_slash import vertical_slash_forward
+from sparsetol_kernels.on_triton.vertical_slash import line_tiles, vertical_slash_forward
 
 from tests.kernels.compiling import Build
 
@@ -14,7 +13,7 @@ _SHORT = {torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "fp32"}
 
 
 def _build(label: str, dtype: torch.dtype, size: int, block: int, capability: int, **features: bool) -> Build:
-    tiles = tiles_for(dtype, size, block, 1, divmod(capability, 10))
+    tiles = line_tiles(dtype, size, block, divmod(capability, 10))
     constants: dict[str, Any] = {"SOFTCAP": False, "SINKS": False, "LOG_SUM": False} | features
     constants |= {"Sinks": None} if not constants["SINKS"] else {}
     constants |= {"LogSum": None} if not constants["LOG_SUM"] else {}
@@ -22,7 +21,7 @@ def _build(label: str, dtype: torch.dtype, size: int, block: int, capability: in
         f"vertical slash, {label}",
         vertical_slash_forward,
         dict.fromkeys(("Q", "K", "V", "Out"), f"*{_SHORT[dtype]}")
-        | dict.fromkeys(("Near", "Wide", "Ranges", "Columns", "Before", "Upto"), "*i32")
+        | dict.fromkeys(("Near", "Wide", "Ranges", "Columns", "Upto"), "*i32")
         | {"Met": "*u8", "LogSum": "*fp32", "Sinks": "*fp32", "scale": "fp32", "softcap": "fp32"},
         constants | {"GROUP": 4, "SIZE": size, "VALUE": size, "BLOCK": block, "ROWS": tiles.rows, "KEYS": tiles.keys},
         {"num_warps": tiles.warps, "num_stages": tiles.stages},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 import triton
@@ -10,13 +11,13 @@ import triton.language as tl
 from torch import Tensor
 
 from sparsetol_kernels.lines import crossed
-from sparsetol_kernels.on_triton.block_sparse import tiles_for
+from sparsetol_kernels.on_triton.block_sparse import Tiles, tiles_for
 from sparsetol_kernels.on_triton.softmax import absorb, add_sink, finish, scaled
 
 
 @triton.jit
 def vertical_slash_forward(
-    Q, K, V, Out, LogSum, Near, Wide, Ranges, Columns, Before, Upto, Met, Sinks,
+    Q, K, V, Out, LogSum, Near, Wide, Ranges, Columns, Upto, Met, Sinks,
     scale, softcap, length, heads, row_blocks, most_ranges, most_columns, reach,
     q_batch, q_head, q_row, k_batch, k_head, k_row, v_batch, v_head, v_row, out_batch, out_head, out_row,
     GROUP: tl.constexpr, SIZE: tl.constexpr, VALUE: tl.constexpr, BLOCK: tl.constexpr, ROWS: tl.constexpr,
@@ -26,7 +27,7 @@ def vertical_slash_forward(
 
     Ranges are cut into tiles of KEYS, each known by how far its last key lies before the row block's first row (`Near`,
     ascending; negative inside the block) and by its keys (`Wide`); `Ranges` says how many begin inside the prompt.
-    Columns are ascending; `Before` of them lie before the row block and `Upto` before its end. A column that a range
+    Columns are ascending; `Upto` of them lie before the row block's end. A column that a range
     holds as well (`Met`, by distance) is masked.
     """
     tile = tl.num_programs(0) - 1 - tl.program_id(0)
@@ -49,7 +50,6 @@ def vertical_slash_forward(
 
     owner = batch * heads + head
     ranges = tl.load(Ranges + owner * row_blocks + row_block)
-    before = tl.load(Before + owner * row_blocks + row_block)
     upto = tl.load(Upto + owner * row_blocks + row_block)
     near = Near + owner * most_ranges
     wide = Wide + owner * most_ranges
@@ -60,9 +60,7 @@ def vertical_slash_forward(
     total = tl.zeros([ROWS], tl.float32)
     peak = tl.full([ROWS], float("-inf"), tl.float32)
     within = tl.arange(0, KEYS)
-    # Tiles that reach into the row block itself: causality cuts these alone.
-    INSIDE: tl.constexpr = (BLOCK + KEYS - 1) // KEYS
-    for j in tl.range(0, tl.minimum(ranges, INSIDE)):
+    for j in tl.range(0, ranges):
         key = first - tl.load(near + j) - within
         inside = (within < tl.load(wide + j)) & (key >= 0) & (key < length)
         at = key.to(tl.int64)
@@ -76,33 +74,7 @@ def vertical_slash_forward(
             mask=inside[:, None] & (value_channel < VALUE)[None, :], other=0.0,
         )  # fmt: skip
         acc, total, peak = absorb(logit, v, acc, total, peak, True)
-    for j in tl.range(INSIDE, ranges):
-        key = first - tl.load(near + j) - within
-        inside = (within < tl.load(wide + j)) & (key >= 0)
-        at = key.to(tl.int64)
-        k = tl.load(
-            k_from + at[None, :] * k_row + channel[:, None], mask=inside[None, :] & (channel < SIZE)[:, None], other=0.0
-        )
-        logit = scaled(tl.dot(query, k, input_precision="ieee"), scale, softcap, SOFTCAP)
-        logit = tl.where(inside[None, :], logit, float("-inf"))
-        v = tl.load(
-            v_from + at[:, None] * v_row + value_channel[None, :],
-            mask=inside[:, None] & (value_channel < VALUE)[None, :], other=0.0,
-        )  # fmt: skip
-        acc, total, peak = absorb(logit, v, acc, total, peak, True)
-    clear = before // KEYS * KEYS
-    for begin in tl.range(0, clear, KEYS):
-        key = tl.load(columns + begin + within)
-        inside = tl.load(met + first - key) == 0
-        at = key.to(tl.int64)
-        k = tl.load(k_from + at[None, :] * k_row + channel[:, None], mask=(channel < SIZE)[:, None], other=0.0)
-        logit = scaled(tl.dot(query, k, input_precision="ieee"), scale, softcap, SOFTCAP)
-        logit = tl.where(inside[None, :], logit, float("-inf"))
-        v = tl.load(
-            v_from + at[:, None] * v_row + value_channel[None, :], mask=(value_channel < VALUE)[None, :], other=0.0
-        )
-        acc, total, peak = absorb(logit, v, acc, total, peak, True)
-    for begin in tl.range(clear, upto, KEYS):
+    for begin in tl.range(0, upto, KEYS):
         listed = begin + within < upto
         key = tl.load(columns + begin + within, mask=listed, other=0)
         inside = listed & (tl.load(met + first - key, mask=listed, other=1) == 0)
@@ -128,6 +100,14 @@ def vertical_slash_forward(
     )  # fmt: skip
     if LOG_SUM:
         tl.store(LogSum + owner * length + row, log_sum, mask=here)
+
+
+def line_tiles(dtype: torch.dtype, size: int, block: int, capability: tuple[int, int]) -> Tiles:
+    """Tiles as block-sparse attention's, smaller where the addresses of gathered keys would spill."""
+    tiles = tiles_for(dtype, size, block, 1, capability)
+    if size > 128 or dtype == torch.float32:
+        return replace(tiles, keys=max(16, tiles.keys // 2), stages=2)
+    return tiles
 
 
 def listed_columns(columns: Tensor) -> Tensor:
@@ -169,19 +149,18 @@ def forward(
     """`vertical_slash_attention` with inputs that were checked; the last dimension of q, k and v is contiguous."""
     batch, heads, length, size = query.shape
     capability = torch.cuda.get_device_capability(query.device) if query.is_cuda else (9, 0)
-    tiles = tiles_for(query.dtype, max(size, value.shape[3]), block, 1, capability)
+    tiles = line_tiles(query.dtype, max(size, value.shape[3]), block, capability)
     starts = torch.arange(0, length, block, device=query.device, dtype=torch.int32)
     met = crossed(slashes.flatten(0, 1), block)
     near, wide = cut_ranges(met, block, tiles.keys)
     listed = listed_columns(columns.flatten(0, 1))
     each = starts.expand(batch * heads, -1).contiguous()
     ranges = torch.searchsorted(near, each, right=True, out_int32=True)
-    before = torch.searchsorted(listed, each, out_int32=True)
     upto = torch.searchsorted(listed, (each + block).clamp(max=length), out_int32=True)
     out = query.new_empty(batch, length, heads, value.shape[3]).transpose(1, 2)
     sums = query.new_empty((batch, heads, length), dtype=torch.float32) if log_sum else None
     vertical_slash_forward[(len(starts) * (block // tiles.rows), heads, batch)](
-        query, key, value, out, sums, near, wide, ranges, listed, before, upto, met.view(torch.uint8), sinks,
+        query, key, value, out, sums, near, wide, ranges, listed, upto, met.view(torch.uint8), sinks,
         scale if softcap is not None else scale * math.log2(math.e), softcap or 0.0,
         length, heads, len(starts), near.shape[1], listed.shape[1], met.shape[1],
         *query.stride()[:3], *key.stride()[:3], *value.stride()[:3], *out.stride()[:3],

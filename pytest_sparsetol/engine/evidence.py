@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
-from sparsetol_kernels.selection import KeySelection, TokenSelection
+from sparsetol_kernels.selection import PrefillSelection, TokenSelection
 from torch import Tensor
 
 from pytest_sparsetol.engine.prompt import Places
@@ -69,18 +69,19 @@ class EvidenceRecall:
     def __post_init__(self) -> None:
         self._needed = [self._of(place, length) for place, length in zip(self.places, self.lengths, strict=True)]
 
-    def prefill(self, layer: int, sequence: int, selection: KeySelection) -> None:
+    def prefill(self, layer: int, sequence: int, selection: PrefillSelection) -> None:
         """Take in the keys selected for a prompt's rows; nothing where the question is not among them."""
         needed, place = self._needed[sequence], self.places[sequence]
         if needed is None or place is None:
             return
-        length, block = selection.keys.shape[2], selection.block
+        keys, block = selection.keys, selection.block
+        length = keys.shape[2]
         first = length - 1 if place.question is None else place.question
         if first >= length:
             return
-        start = torch.arange(first // block, selection.keys.shape[1], device=self.device) * block
+        start = torch.arange(first // block, keys.shape[1], device=self.device) * block
         rows = (start + block).clamp(max=length) - start.clamp(min=first)
-        chosen = selection.keys[:, first // block :, needed.tokens].float()
+        chosen = keys[:, first // block :, needed.tokens].float()
         self._add("prefill", layer, sequence, torch.einsum("hbn,b->hn", chosen, rows / (length - first)), needed)
 
     def kept(self, layer: int, sequence: int, kept: Tensor) -> None:

@@ -14,11 +14,13 @@ from pytest_sparsetol.contract import Contract
 from pytest_sparsetol.errors import CoverageWarning, PowerWarning
 from pytest_sparsetol.gaps import gap_of
 from pytest_sparsetol.keys import SESSION_KEY
+from pytest_sparsetol.mixing import terms
 from pytest_sparsetol.planning.outlook import shortfall
 from pytest_sparsetol.report.detail import describe_cell, describe_mix
 from pytest_sparsetol.report.junit import properties
+from pytest_sparsetol.report.outcome import outcome
 from pytest_sparsetol.report.progress import ProgressLine
-from pytest_sparsetol.result import CellResult, MixResult, headline
+from pytest_sparsetol.result import CellResult, MixResult
 from pytest_sparsetol.session import GateSession
 
 
@@ -107,18 +109,11 @@ class CellItem(pytest.Item):
 
 def conclude(session: GateSession, contract: Contract, result: CellResult | MixResult) -> tuple[str, str]:
     """The pytest outcome of a verdict and the text that goes with it."""
-    gate = contract.spec.gate
-    cell = Cell(result.deployment, result.group if isinstance(result, CellResult) else "mix", result.length)
-    first = headline(result.verdict, cell.name, cell.deployment, result.reason)
-    if result.verdict == "PASS":
-        return "passed", first
-    warned = {"INCONCLUSIVE": gate.inconclusive, "UNTESTABLE": gate.untestable}.get(result.verdict) == "warn"
-    if warned:
-        if isinstance(result, MixResult) and result.node_id.rsplit("::", 1)[0] in session.without_pass():
-            return "failed", f"{first}\nNo cell of {result.deployment} passed: a deployment needs evidence to be green."
-        return "skipped", first
+    found = outcome(result, terms(contract), session.without_pass())
+    if found.kind != "failed" or terms(contract).warns_of(result.verdict):
+        return found.kind, found.text
     lines = describe_mix(result) if isinstance(result, MixResult) else describe_cell(result)
-    return "failed", "\n".join([first, *lines])
+    return found.kind, "\n".join([found.text, *lines])
 
 
 def _relative(text: str, path: Path, root: Path) -> str:

@@ -7,6 +7,7 @@ groups, methods, reachable sparsities, context length, and whether the items can
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,6 +190,11 @@ class Contract:
     suite: Suite
     model: ModelFiles
     document: Document
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what the file says, its profile laid over it."""
+        return hashlib.sha256(self.spec.model_dump_json(exclude={"profiles"}).encode()).hexdigest()
 
     @property
     def baselines(self) -> Path:

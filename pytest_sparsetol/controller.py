@@ -25,6 +25,9 @@ class Controller:
         """Keep what a worker measured; a worker that died leaves an ERROR."""
         from pytest_sparsetol import transport
 
+        gate = self._known_session()
+        if gate is not None:
+            transport.take_owners(report, gate)
         if transport.is_attached(report):
             transport.take(report, self._session())
         elif str(report.when) == "???" and self._is_contract(report.nodeid):
@@ -67,6 +70,11 @@ class Controller:
         terminalreporter.section("sparsetol")
         width = max(100, shutil.get_terminal_size().columns)
         terminalreporter.write(summary(gate.in_order(), width=width, colour=terminalreporter.hasmarkup))
+        if gate.shard is not None:
+            ran, cells = len(gate.selected), sum(owner > 0 for owner in gate.shard.owners.values())
+            terminalreporter.write_line(
+                f"shard {gate.shard.index}/{gate.shard.of}: {ran} of {cells} cells; `sparsetol merge` decides the mixes"
+            )
         for name in gate.without_pass():
             terminalreporter.write_line(f"{name}: nothing passed, so it is red", red=True)
         for error in self._unread:
@@ -148,8 +156,6 @@ class Controller:
     def _write_json(gate: GateSession, path: Path) -> None:
         from pytest_sparsetol.report.jsonfile import Report, write_json
 
-        for node_id in gate.selected:
-            found = gate.locate(node_id)
-            if found is not None and not found[1].is_mix and node_id not in gate.results:
-                gate.lose(*found, node_id, "UNTESTED", "the run ended before it")
-        write_json(path, Report(list(gate.results.values()), list(gate.mixes.values()), gate.evidence))
+        gate.complete()
+        cells, mixes = list(gate.results.values()), list(gate.mixes.values())
+        write_json(path, Report(cells, mixes, gate.evidence, gate.terms(), gate.shard))

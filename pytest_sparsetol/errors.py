@@ -27,6 +27,10 @@ class ReportError(SparsetolError):
     """A file of results cannot be read, or does not go with the others."""
 
 
+class ShardError(SparsetolError, ValueError):
+    """A part of a run that cannot be."""
+
+
 class MethodError(SparsetolError, ValueError):
     """A sparse-attention method was given parameters that it cannot honour."""
 

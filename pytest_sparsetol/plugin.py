@@ -15,6 +15,7 @@ from pytest_sparsetol.keys import LEFT_ALONE_KEY, SESSION_KEY
 if TYPE_CHECKING:
     from pytest_sparsetol.collect import ContractFile
     from pytest_sparsetol.contract import Contract
+    from pytest_sparsetol.distributed.shards import Shard
     from pytest_sparsetol.session import GateSession
 
 PATTERNS = ("sparsetol.yaml", "*.sparsetol.yaml")
@@ -50,6 +51,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--sparsetol-json", metavar="PATH", help="write all results to this file as JSON")
     group.addoption(
+        "--sparsetol-shard",
+        metavar="PART/PARTS",
+        help="run one part of the cells, such as 2/8; 'sparsetol merge' decides on the reports of all parts",
+    )
+    group.addoption(
         "--sparsetol-trust-remote-code",
         action="store_true",
         help="let models run code of their own where their contract allows it too",
@@ -68,6 +74,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"sparsetol_collect = {config.getini('sparsetol_collect')!r}: named or always is needed"
         )
+    if config.getoption("sparsetol_shard") is not None and config.getoption("sparsetol_json") is None:
+        raise pytest.UsageError("--sparsetol-shard needs --sparsetol-json PATH, which 'sparsetol merge' reads")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ContractFile | None:
@@ -105,9 +113,23 @@ def gate_session(config: pytest.Config) -> GateSession:
             profile=config.getoption("sparsetol_profile"),
             record=config.getoption("sparsetol_record"),
             trust_remote_code=config.getoption("sparsetol_trust_remote_code"),
+            shard=_shard(config),
         )
     known: GateSession = config.stash[SESSION_KEY]
     return known
+
+
+def _shard(config: pytest.Config) -> Shard | None:
+    text = config.getoption("sparsetol_shard")
+    if text is None:
+        return None
+    from pytest_sparsetol.distributed.shards import parse_shard
+    from pytest_sparsetol.errors import ShardError
+
+    try:
+        return parse_shard(text)
+    except ShardError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
@@ -135,9 +157,13 @@ def _resolves(contract: Contract) -> str:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mixes last: they weigh what the cells before them found."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mixes last: they weigh what the cells before them found. In a shard, its own cells alone."""
     items.sort(key=_is_mix)
+    if config.getoption("sparsetol_shard") is not None:
+        from pytest_sparsetol.distributed.selection import leave_to_others
+
+        leave_to_others(config, items)
 
 
 def _is_mix(item: pytest.Item) -> bool:
@@ -166,6 +192,10 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Let a cell's result travel with its report, from workers too."""
     report = yield
+    if call.when == "setup" and hasattr(item, "cell") and item.get_closest_marker("sparsetol"):
+        from pytest_sparsetol.transport import attach_owners
+
+        attach_owners(report, gate_session(item.config))
     if call.when == "call" and item.get_closest_marker("sparsetol") and hasattr(item, "cell"):
         from pytest_sparsetol.transport import attach
 

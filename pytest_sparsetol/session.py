@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_sparsetol.cells import Cell, cells, empty_result, planned_items
+from pytest_sparsetol.cells import Cell, cells, empty_result
 from pytest_sparsetol.contract import Contract, load_contract
 from pytest_sparsetol.errors import MissingInputError, SparsetolError
+from pytest_sparsetol.mixing import Terms, terms, weigh
 from pytest_sparsetol.planning.outlook import outlooks
-from pytest_sparsetol.result import CellResult, Evidence, MixResult, Verdict, lost, points
-from pytest_sparsetol.verdict import undecidable_mix
+from pytest_sparsetol.result import CellResult, Evidence, MixResult, Verdict
+from pytest_sparsetol.verdict import without_pass
 
 if TYPE_CHECKING:
+    from pytest_sparsetol.distributed.shards import Shard
     from pytest_sparsetol.items import Progress
     from pytest_sparsetol.runner import Runner
 
@@ -32,6 +34,7 @@ class GateSession:
         evidence: paired outcomes by node id.
         mixes: mixes by node id.
         selected: node ids that this session is to run.
+        shard: the part of a run that this session is, None for a whole one.
 
     """
 
@@ -43,6 +46,7 @@ class GateSession:
     evidence: dict[str, Evidence] = field(default_factory=dict)
     mixes: dict[str, MixResult] = field(default_factory=dict)
     selected: list[str] = field(default_factory=list)
+    shard: Shard | None = None
     _contracts: dict[Path, Contract] = field(default_factory=dict)
     _runner: Runner | None = None
 
@@ -100,50 +104,52 @@ class GateSession:
 
     def mix(self, contract: Contract, cell: Cell, node_id: str) -> MixResult:
         """Decide a mix from its groups' results and keep it."""
-        from pytest_sparsetol.statistics import Plan, decide_mix
+        base = self.unweighed(contract, cell, node_id)
+        prefix = node_id.rsplit("::", 1)[0]
+        nodes = {group: f"{prefix}::{dataclasses.replace(cell, group=group).name}" for group in base.groups}
+        there = {group: node for group, node in nodes.items() if node in self.results}
+        self.mixes[node_id] = weigh(
+            base,
+            {group: self.results[node] for group, node in there.items()},
+            {group: self.evidence[node] for group, node in there.items()},
+            {group: self._absent(node) for group, node in nodes.items() if group not in there},
+            terms(contract),
+        )
+        return self.mixes[node_id]
 
-        weights = contract.spec.mix
-        base = MixResult(
+    def unweighed(self, contract: Contract, cell: Cell, node_id: str) -> MixResult:
+        """A mix before its groups are known."""
+        return MixResult(
             contract=contract.path.name,
             model=contract.model.name,
             deployment=cell.deployment,
             length=cell.length,
-            verdict="ERROR",
-            reason="",
+            verdict="UNTESTED",
+            reason="its groups run in several shards: `sparsetol merge` decides it",
             threshold=contract.spec.gate.mix_threshold(),
             resolves=_resolves(contract, cell),
-            groups=dict(weights),
+            groups=dict(contract.spec.mix),
             node_id=node_id,
         )
-        prefix = node_id.rsplit("::", 1)[0]
-        nodes = {group: f"{prefix}::{dataclasses.replace(cell, group=group).name}" for group in weights}
-        results = {group: self.results[node] for group, node in nodes.items() if node in self.results}
-        problems = {group: self._absent(node) for group, node in nodes.items() if node not in self.results}
-        stuck = undecidable_mix(weights, results, problems)
-        if stuck is not None:
-            mixed = dataclasses.replace(base, verdict=stuck[0], reason=stuck[1])
-        else:
-            decision = decide_mix(
-                {group: self.evidence[node] for group, node in nodes.items()},
-                weights,
-                base.threshold,
-                contract.spec.gate.confidence,
-                {group: Plan(planned_items(contract, group)) for group in weights},
-            )
-            n = sum(result.items for result in results.values())
-            reason = f"{lost(decision.mean)} of the mix (allowed {points(base.threshold)}, n={n})"
-            if decision.verdict == "INCONCLUSIVE":
-                reason += f"; {decision.reason}"
-            mixed = dataclasses.replace(
-                base,
-                verdict=decision.verdict,
-                reason=reason,
-                degradation=decision.mean,
-                lower=decision.lower,
-                upper=decision.upper,
-            )
-        self.mixes[node_id] = mixed
-        return mixed
+
+    def complete(self) -> None:
+        """Give every selected cell that did not run a result that says why; in a shard those of the others too."""
+        for node_id in self.selected if self.shard is None else self.shard.owners:
+            found = self.locate(node_id)
+            if found is None:
+                continue
+            if found[1].is_mix:
+                if self.shard is not None:
+                    self.mixes[node_id] = self.unweighed(*found, node_id)
+            elif node_id not in self.results:
+                elsewhere = self.shard is not None and not self.shard.owns(node_id)
+                reason = "it runs in another shard" if elsewhere else "the run ended before it"
+                self.lose(*found, node_id, "UNTESTED", reason)
+
+    def terms(self) -> dict[str, Terms]:
+        """Terms of the contracts that cells or mixes are of, by the contract's path in node ids."""
+        paths = dict.fromkeys(node_id.partition("::")[0] for node_id in (*self.results, *self.mixes))
+        return {path: terms(self.contract(self.root / path)) for path in paths}
 
     def _absent(self, node_id: str) -> tuple[Verdict, str]:
         if node_id in self.selected:
@@ -162,12 +168,8 @@ class GateSession:
         return [decided[node_id] for node_id in sorted(decided, key=place)]
 
     def without_pass(self) -> list[str]:
-        """Deployments of which something ran and nothing passed, as `contract::deployment`."""
-        seen: dict[str, bool] = {}
-        for result in self.in_order():
-            name = result.node_id.rsplit("::", 1)[0]
-            seen[name] = seen.get(name, False) or result.verdict == "PASS"
-        return [name for name, passed in seen.items() if not passed]
+        """Deployments of which something ran and nothing passed; a shard does not see enough to say."""
+        return [] if self.shard is not None else without_pass(self.in_order())
 
 
 def _resolves(contract: Contract, cell: Cell) -> float:

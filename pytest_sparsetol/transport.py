@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pytest_sparsetol.session import GateSession
 
 _ATTRIBUTE = "sparsetol"
+_OWNERS = "sparsetol_owners"
 
 
 def attach(report: Any, session: GateSession, node_id: str) -> None:
@@ -22,6 +23,18 @@ def attach(report: Any, session: GateSession, node_id: str) -> None:
     else:
         return
     setattr(report, _ATTRIBUTE, {name: dataclasses.asdict(part) for name, part in parts.items()})
+
+
+def attach_owners(report: Any, session: GateSession) -> None:
+    """Tell with a cell's first report which shard runs which cells: it arrives even if the cell's worker dies."""
+    if session.shard is not None:
+        setattr(report, _OWNERS, session.shard.owners)
+
+
+def take_owners(report: Any, session: GateSession) -> None:
+    """Keep what such a report tells."""
+    if session.shard is not None and hasattr(report, _OWNERS):
+        session.shard = dataclasses.replace(session.shard, owners=dict(getattr(report, _OWNERS)))
 
 
 def is_attached(report: Any) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from pytest_sparsetol.result import CellResult, Verdict, points
+from pytest_sparsetol.result import CellResult, MixResult, Verdict, points
 
 SPARSITY_TOLERANCE = 0.01
 """How far measured sparsity may lie from the declared one."""
@@ -104,3 +104,12 @@ def undecidable_mix(
     ]
     first = next(group for group in weights if group in stuck and stuck[group][0] in {verdict, "FAIL"})
     return verdict, f"{100 * share:g} % of traffic has no verdict: {'; '.join(parts)}. {first}: {stuck[first][1]}"
+
+
+def without_pass(results: Iterable[CellResult | MixResult]) -> list[str]:
+    """Deployments of which something ran and nothing passed, as `contract::deployment`."""
+    seen: dict[str, bool] = {}
+    for result in results:
+        name = result.node_id.rsplit("::", 1)[0]
+        seen[name] = seen.get(name, False) or result.verdict == "PASS"
+    return [name for name, passed in seen.items() if not passed]

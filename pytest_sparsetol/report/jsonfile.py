@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pytest_sparsetol.baseline import write_atomically
+from pytest_sparsetol.distributed.shards import Shard
 from pytest_sparsetol.errors import ReportError
+from pytest_sparsetol.mixing import Terms
 from pytest_sparsetol.result import CellResult, Evidence, MixResult
 
 SCHEMA = 1
@@ -27,12 +29,16 @@ class Report:
         cells: results of cells.
         mixes: results of mixes.
         evidence: paired outcomes behind the cells, by node id.
+        contracts: terms of the contracts, by their path in node ids.
+        shard: the part of a run that this is, None for a whole one.
 
     """
 
     cells: Sequence[CellResult]
     mixes: Sequence[MixResult]
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    contracts: Mapping[str, Terms] = field(default_factory=dict)
+    shard: Shard | None = None
 
 
 def write_json(path: Path, report: Report) -> None:
@@ -41,6 +47,8 @@ def write_json(path: Path, report: Report) -> None:
         "schema": SCHEMA,
         "cells": [dataclasses.asdict(result) for result in sorted(report.cells, key=lambda result: result.node_id)],
         "mix": [dataclasses.asdict(mix) for mix in sorted(report.mixes, key=lambda mix: mix.node_id)],
+        "contracts": {path: dataclasses.asdict(terms) for path, terms in sorted(report.contracts.items())},
+        "shard": None if report.shard is None else dataclasses.asdict(report.shard),
         "environment": environment(),
     }
     # Evidence goes one line a cell: item by item it would be most of the file's lines.
@@ -75,6 +83,8 @@ def read_json(path: Path) -> Report:
             [_made(CellResult, entry) for entry in raw["cells"]],
             [_made(MixResult, entry) for entry in raw["mix"]],
             {node_id: Evidence(**entry) for node_id, entry in raw.get("evidence", {}).items()},
+            {path: Terms(**entry) for path, entry in raw.get("contracts", {}).items()},
+            Shard(**raw["shard"]) if raw.get("shard") else None,
         )
     except (KeyError, TypeError) as error:
         raise ReportError(f"report {path} lacks what this version reads: {error}") from None

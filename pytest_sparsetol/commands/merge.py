@@ -1,0 +1,50 @@
+"""`sparsetol merge`: the verdict of a run whose cells ran in shards."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Reports of the shards, and what to write."""
+    parser.add_argument("reports", nargs="+", type=Path, metavar="REPORT", help="--sparsetol-json of a shard")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write all results to this file as JSON")
+    parser.add_argument("--junitxml", type=Path, metavar="PATH", help="write all results to this file as JUnit XML")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what all shards came to; 1 if that is red, or if the reports do not go together."""
+    from rich.console import Console
+
+    from pytest_sparsetol.distributed.merge import merge, order
+    from pytest_sparsetol.errors import SparsetolError
+    from pytest_sparsetol.report.jsonfile import read_json, write_json
+    from pytest_sparsetol.report.junit import write_junit
+    from pytest_sparsetol.report.outcome import Outcome, outcomes
+    from pytest_sparsetol.report.terminal import summary
+    from pytest_sparsetol.verdict import without_pass
+
+    try:
+        report = merge({str(path): read_json(path) for path in arguments.reports})
+    except SparsetolError as error:
+        Console(file=sys.stderr, soft_wrap=True, markup=False, highlight=False).print(str(error))
+        return 1
+    results = order(report)
+    output = Console(soft_wrap=True, markup=False, highlight=False)
+    width = max(100, shutil.get_terminal_size().columns)
+    sys.stdout.write(summary(results, width=width, colour=sys.stdout.isatty()))
+    idle = without_pass(results)
+    for name in idle:
+        output.print(f"{name}: nothing passed, so it is red")
+    decided: list[Outcome] = outcomes(results, report.contracts)
+    for outcome in decided:
+        if outcome.kind != "passed":
+            output.print(f"{outcome.kind.upper()} {outcome.result.node_id} - {outcome.text}")
+    if arguments.json is not None:
+        write_json(arguments.json, report)
+    if arguments.junitxml is not None:
+        write_junit(arguments.junitxml, decided)
+    return 1 if idle or any(outcome.kind == "failed" for outcome in decided) else 0

@@ -1,0 +1,1 @@
+"""One run spread over several machines."""

@@ -1,0 +1,154 @@
+"""`--sparsetol-shard` and `sparsetol merge`: the verdicts of the whole run, from parts that ran anywhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from pytest_sparsetol.cli import main
+from pytest_sparsetol.distributed.shards import assign
+from tests.plugin.running import edit
+
+
+def shard(project: pytest.Pytester, part: str, *arguments: str) -> pytest.RunResult:
+    """Run one part; its report is `shard-PART.json`."""
+    report = f"shard-{part.replace('/', '-')}.json"
+    return project.runpytest_inprocess(
+        "sparsetol.yaml", "--sparsetol-shard", part, "--sparsetol-json", report, *arguments
+    )
+
+
+def reports(project: pytest.Pytester) -> list[str]:
+    return [str(path) for path in sorted(project.path.glob("shard-*.json"))]
+
+
+def decided(path: Path) -> dict[str, Any]:
+    """Cells and mixes of a report by node id, without times."""
+    report = json.loads(path.read_text())
+    return {
+        entry["node_id"]: {name: value for name, value in entry.items() if name not in {"seconds", "seconds_per_item"}}
+        for entry in (*report["cells"], *report["mix"])
+    }
+
+
+def test_shards_merged_decide_as_one_run(project: pytest.Pytester, capsys: pytest.CaptureFixture[str]) -> None:
+    project.runpytest_inprocess("sparsetol.yaml", "--sparsetol-json", "whole.json")
+    for part in ("1/3", "2/3", "3/3"):
+        result = shard(project, part)
+        assert not any("mix[" in line for line in result.outlines if line.startswith(("FAILED", "PASSED")))
+        assert f"shard {part}: " in result.stdout.str()
+    capsys.readouterr()
+
+    status = main(["merge", *reports(project), "--json", "merged.json", "--junitxml", "merged.xml"])
+
+    assert status == 1
+    assert decided(project.path / "merged.json") == decided(project.path / "whole.json")
+    said = capsys.readouterr().out
+    assert "FAILED sparsetol.yaml::harsh::mix[256] - FAIL mix[256] harsh: lost " in said
+    assert "sparsetol.yaml::harsh: nothing passed, so it is red" in said
+    suite = ElementTree.parse(project.path / "merged.xml").getroot()[0]  # noqa: S314  # written a line above
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("6", "3", "0")
+    mix = next(case for case in suite if case.get("name") == "mix[256]" and "safe" in str(case.get("classname")))
+    assert {entry.get("name"): entry.get("value") for entry in mix[0]}["sparsetol.verdict"] == "PASS"
+
+
+def test_a_safe_deployment_is_green_when_merged(project: pytest.Pytester, capsys: pytest.CaptureFixture[str]) -> None:
+    for part in ("1/2", "2/2"):
+        assert shard(project, part, "-k", "safe").ret == pytest.ExitCode.OK
+    capsys.readouterr()
+
+    assert main(["merge", *reports(project)]) == 0
+    assert "PASS     safe        mix[256]" in capsys.readouterr().out
+
+
+def test_a_missing_shard_is_red_and_named(project: pytest.Pytester, capsys: pytest.CaptureFixture[str]) -> None:
+    shard(project, "1/2", "-k", "safe")
+    capsys.readouterr()
+
+    assert main(["merge", *reports(project), "--json", "merged.json"]) == 1
+    merged = decided(project.path / "merged.json")
+    (lost,) = [cell for cell in merged.values() if cell["reason"] == "shard 2/2 is missing"]
+    assert lost["verdict"] == "UNTESTED"
+    mix = merged["sparsetol.yaml::safe::mix[256]"]
+    assert (mix["verdict"], mix["degradation"]) == ("UNTESTED", None)
+    assert f"{lost['group']}: shard 2/2 is missing" in mix["reason"]
+
+
+def test_deselected_groups_leave_the_merged_mix_untested(project: pytest.Pytester) -> None:
+    for part in ("1/2", "2/2"):
+        shard(project, part, "-k", "not multi")
+
+    assert main(["merge", *reports(project), "--json", "merged.json"]) == 1
+    mix = decided(project.path / "merged.json")["sparsetol.yaml::safe::mix[256]"]
+    assert mix["verdict"] == "UNTESTED"
+    assert mix["reason"].endswith("multi_qa: it was deselected")
+
+
+def test_workers_in_a_shard_and_one_that_dies(project: pytest.Pytester) -> None:
+    edit(
+        project,
+        "        if not reply.strip():",
+        "        if item.id.startswith('four'):\n            __import__('os')._exit(1)\n        if not reply.strip():",
+        "agreement.py",
+    )
+    for part in ("1/2", "2/2"):
+        report = f"shard-{part[0]}.json"
+        options = ("-n", "1", "--max-worker-restart=0", "-k", "safe", "--sparsetol-json", report)
+        project.runpytest_subprocess("sparsetol.yaml", "--sparsetol-shard", part, *options)
+
+    assert main(["merge", *reports(project), "--json", "merged.json"]) == 1
+    merged = decided(project.path / "merged.json")
+    assert merged["sparsetol.yaml::safe::multi_qa[256]"]["reason"] == "the worker that ran it died"
+    assert merged["sparsetol.yaml::safe::single_qa[256]"]["verdict"] == "PASS"
+    assert merged["sparsetol.yaml::safe::mix[256]"]["verdict"] == "ERROR"
+
+
+def test_reports_that_do_not_go_together(project: pytest.Pytester, capsys: pytest.CaptureFixture[str]) -> None:
+    project.runpytest_inprocess("sparsetol.yaml", "--sparsetol-json", "whole.json", "-k", "safe")
+    shard(project, "1/2", "-k", "safe")
+    shard(project, "1/3", "-k", "safe")
+    (project.path / "copy.json").write_text((project.path / "shard-1-2.json").read_text())
+    project.runpytest_inprocess(
+        "sparsetol.yaml", "--sparsetol-shard", "2/2", "--sparsetol-json", "wide.json", "-k", "safe",
+        "--sparsetol-profile", "wide",
+    )  # fmt: skip
+    project.runpytest_inprocess("sparsetol.yaml", "--sparsetol-shard", "2/2", "--sparsetol-json", "more.json")
+    capsys.readouterr()
+    for other, text in (
+        ("whole.json", "whole.json is no shard's report"),
+        ("shard-1-3.json", "shard-1-2.json is one of 2 shards, shard-1-3.json one of 3"),
+        ("copy.json", "shard-1-2.json and copy.json are both shard 1/2"),
+        ("wide.json", "ran different contracts, or different profiles of one"),
+        ("more.json", "are of different runs: their cells are not the same"),
+    ):
+        assert main(["merge", "shard-1-2.json", other]) == 1
+        assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["3/2", "0/2", "2", "a/b", "1/-2"])
+def test_a_part_that_cannot_be(project: pytest.Pytester, text: str) -> None:
+    result = project.runpytest_inprocess("sparsetol.yaml", "--sparsetol-json", "r.json", f"--sparsetol-shard={text}")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"--sparsetol-shard '{text}': " in result.stderr.str()
+
+
+def test_a_report_is_needed(project: pytest.Pytester) -> None:
+    result = project.runpytest_inprocess("sparsetol.yaml", "--sparsetol-shard", "1/2")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--sparsetol-shard needs --sparsetol-json PATH" in result.stderr.str()
+
+
+def test_parts_cost_about_the_same_and_every_cell_has_one() -> None:
+    costs = {f"cell {number}": float(cost) for number, cost in enumerate([8, 1, 1, 1, 1, 4, 4, 2, 2])}
+    owners = assign(costs, 3)
+
+    assert list(owners) == list(costs)
+    loads = [sum(costs[cell] for cell in costs if owners[cell] == part) for part in (1, 2, 3)]
+    assert loads == [8, 8, 8]
+    assert set(assign({"one": 1.0}, 4).values()) == {1}

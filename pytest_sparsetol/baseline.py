@@ -21,6 +21,7 @@ from filelock import FileLock
 from sparsetol_suites.lengths import show_length
 
 from pytest_sparsetol.errors import BaselineError, MissingInputError
+from pytest_sparsetol.noise import Noise
 
 FORMAT = 1
 RECORD_OPTION = "--sparsetol-record"
@@ -150,7 +151,25 @@ class BaselineStore:
             )
         return MissingInputError(f"no dense baseline of {what} in {self.folder.name}/; record it with {RECORD_OPTION}")
 
-    def write(self, fingerprint: Fingerprint, rows: Mapping[str, Row], recorded: Mapping[str, Any]) -> None:
+    def recorded(self, fingerprint: Fingerprint) -> dict[str, Any]:
+        """How the file was recorded: device, versions, batch size; empty where nothing is stored."""
+        path = self.path(fingerprint)
+        found: dict[str, Any] = _header(path)["recorded"] if path.exists() else {}
+        return found
+
+    def noise(self, fingerprint: Fingerprint) -> Noise | None:
+        """How much dense differed from itself; None where it was recorded without."""
+        path = self.path(fingerprint)
+        found = _header(path).get("noise") if path.exists() else None
+        return None if found is None else Noise(found)
+
+    def write(
+        self,
+        fingerprint: Fingerprint,
+        rows: Mapping[str, Row],
+        recorded: Mapping[str, Any],
+        noise: Noise | None = None,
+    ) -> None:
         """Replace the file by `rows` in one step; `recorded` tells device, versions and batch size."""
         path = self.path(fingerprint)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -159,6 +178,7 @@ class BaselineStore:
             "sparsetol_baseline": FORMAT,
             "fingerprint": dataclasses.asdict(fingerprint),
             "recorded": dict(recorded),
+            **({} if noise is None else {"noise": dict(noise.differences)}),
             "rows": len(lines),
             "sha256": hashlib.sha256("\n".join(lines).encode()).hexdigest(),
         }

@@ -16,6 +16,26 @@ EvidenceRecalls = dict[str, dict[str, Any] | None]
 
 
 @dataclass(frozen=True, kw_only=True)
+class NoiseFloor:
+    """How much dense differs from itself.
+
+    Attributes:
+        between: what was changed, such as `batch 1 for 8`; None where there was nothing to change.
+        items: items that were answered again.
+        differ: those whose score changed.
+        mean: mean distance of the scores.
+        floor: lower limit of that mean: the least that is certain.
+
+    """
+
+    between: str | None
+    items: int
+    differ: int
+    mean: float
+    floor: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class CellResult:
     """One cell. Scores and losses are fractions, positive = loss; what was not measured is None.
 
@@ -36,6 +56,7 @@ class CellResult:
             where decoding begins there; None where both are dense.
         evidence_recall: by phase, how much of what answers need the policy left to the queries that produce them; see
             `pytest_sparsetol.recall`.
+        noise: the noise floor of the baseline, None where it was recorded without.
 
     """
 
@@ -64,10 +85,16 @@ class CellResult:
     decode_from: Literal["answer", "question"] | None = None
     sparse_steps: float | None = None
     evidence_recall: EvidenceRecalls = field(default_factory=lambda: dict.fromkeys(PHASES))
+    noise: NoiseFloor | None = None
     device: str | None = None
     backend: str | None = None
     seconds: float = 0.0
     node_id: str
+
+    def __post_init__(self) -> None:
+        # From JSON, or from a worker, its parts come as plain mappings.
+        if isinstance(self.noise, dict):
+            object.__setattr__(self, "noise", NoiseFloor(**self.noise))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from pytest_sparsetol.engine.meter import Meter
 from pytest_sparsetol.engine.policy import Policy
 from pytest_sparsetol.items import Prepared, Progress, prepare
 from pytest_sparsetol.methods.base import PHASES, DecodeMethod, KvMethod, PrefillMethod
+from pytest_sparsetol.noise import refusal
 from pytest_sparsetol.recall import RecallTable
 from pytest_sparsetol.result import CellResult, Evidence, Verdict, lost, points
 from pytest_sparsetol.statistics import Decision, Plan, Sequential
@@ -50,6 +51,7 @@ class Runner:
             empty_result(contract, cell, node_id, "ERROR", ""),
             dense_score=_mean([row.score for row in dense]),
             device=engine.device,
+            noise=self.dense.noise(contract, engine, cell, prepared),
         )
         early = verdict.testable(
             _mean([row.score for row in dense]),
@@ -57,6 +59,9 @@ class Runner:
             threshold=base.threshold,
             minimum=gate.min_dense.get(cell.group),
         )
+        refused = refusal(base.noise, base.threshold)
+        if early is None and refused is not None:
+            early = "ERROR", refused
         if early is None:
             result, evidence = _compare(contract, cell, engine, prepared, dense, base, progress)
         else:

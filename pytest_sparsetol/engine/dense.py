@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +88,19 @@ def _takes(
     return True
 
 
+_SECOND: ContextVar[bool] = ContextVar("second", default=False)
+
+
+@contextmanager
+def second_backend() -> Iterator[None]:
+    """Inside, dense attention is computed by the next best: PyTorch's for a library, the definition for PyTorch's."""
+    token = _SECOND.set(True)
+    try:
+        yield
+    finally:
+        _SECOND.reset(token)
+
+
 def attend(query: Tensor, key: Tensor, value: Tensor, starts: list[int], scoring: Scoring) -> tuple[Tensor, str]:
     """Causal attention of a left-padded batch; the queries are the last of each sequence.
 
@@ -105,6 +120,9 @@ def attend(query: Tensor, key: Tensor, value: Tensor, starts: list[int], scoring
     out = query.new_zeros(batch, queries, heads, value.shape[-1])
     library = flash_attention_for(query, value, scoring)
     exact = scoring.softcap is not None or scoring.sinks is not None
+    if _SECOND.get():
+        exact = exact or library is None
+        library = None
     name = library.name if library else "definition" if exact else "sdpa"
     if library is None and not exact and scoring.window is None and not any(starts):
         return _sdpa(query, key, value, scoring.scale, causal=queries > 1).transpose(1, 2), name

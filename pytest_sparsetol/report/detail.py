@@ -15,6 +15,7 @@ def describe_cell(result: CellResult) -> Iterator[str]:
     if result.degradation is not None:
         yield f"  loss         {_interval(result)}"
         yield from _resolution(result)
+        yield f"  noise        {_noise(result)}"
         yield f"  sparsity     {sparsity(result.declared_sparsity, result.measured_sparsity)}"
         yield (
             f"  replies      {100 * (result.missing_rate or 0):.0f} % without an answer, "
@@ -72,3 +73,15 @@ def _interval(result: CellResult | MixResult) -> str:
 def _resolution(result: CellResult | MixResult) -> Iterator[str]:
     if result.resolves is not None:
         yield f"  resolves     a loss of {points(result.resolves)} points, where {RUNS} would pass"
+
+
+def _noise(result: CellResult) -> str:
+    noise = result.noise
+    if noise is None:
+        return f"floor not known: the baseline was recorded without; {RECORD_OPTION} measures it"
+    if noise.between is None:
+        return "floor not known: one batch size and one library, nothing to compare dense with"
+    return (
+        f"dense itself ({noise.between}) differs by {points(noise.mean)} points on average, by at least "
+        f"{points(noise.floor)} (n={noise.items})"
+    )

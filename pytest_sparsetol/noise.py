@@ -59,6 +59,6 @@ def refusal(noise: NoiseFloor | None, threshold: float) -> str | None:
         return None
     return (
         f"the allowed {points(threshold)} points are below the noise floor: dense itself ({noise.between}) differs by "
-        f"at least {points(noise.floor)} points on average (it does on {noise.differ} of {noise.items} items, confidence "
-        f"{CONFIDENCE:g}); allow more, or make the model's answers repeatable and record anew"
+        f"at least {points(noise.floor)} points on average (it does on {noise.differ} of {noise.items} items, "
+        f"confidence {CONFIDENCE:g}); allow more, or make the model's answers repeatable and record anew"
     )

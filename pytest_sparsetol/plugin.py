@@ -74,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"sparsetol_collect = {config.getini('sparsetol_collect')!r}: named or always is needed"
         )
-    if config.getoption("sparsetol_shard") is not None and config.getoption("sparsetol_json") is None:
+    if _shard(config) is not None and config.getoption("sparsetol_json") is None:
         raise pytest.UsageError("--sparsetol-shard needs --sparsetol-json PATH, which 'sparsetol merge' reads")
 
 
@@ -196,6 +196,10 @@ def pytest_runtest_makereport(
         from pytest_sparsetol.transport import attach_owners
 
         attach_owners(report, gate_session(item.config))
+    if report.skipped and call.when == "call" and hasattr(item, "cell"):
+        # Where the contract says the deployment, not where this package skips.
+        path, line, _ = item.reportinfo()
+        report.longrepr = (str(path), (line or 0) + 1, str(call.excinfo.value) if call.excinfo else "")
     if call.when == "call" and item.get_closest_marker("sparsetol") and hasattr(item, "cell"):
         from pytest_sparsetol.transport import attach
 

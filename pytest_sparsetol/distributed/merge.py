@@ -52,11 +52,11 @@ def _check(named: Mapping[str, Report], shards: Mapping[str, Shard]) -> None:
     first = next(iter(named))
     indices: dict[int, str] = {}
     for name, shard in shards.items():
+        if shard.of != shards[first].of:
+            raise ReportError(f"{first} is one of {shards[first].of} shards, {name} one of {shard.of}")
         if shard.index in indices:
             raise ReportError(f"{indices[shard.index]} and {name} are both shard {shard.index}/{shard.of}")
         indices[shard.index] = name
-        if shard.of != shards[first].of:
-            raise ReportError(f"{first} is one of {shards[first].of} shards, {name} one of {shard.of}")
         if shard.owners != shards[first].owners:
             raise ReportError(f"{first} and {name} are of different runs: their cells are not the same")
         if named[name].contracts != named[first].contracts:

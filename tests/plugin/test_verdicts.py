@@ -186,6 +186,7 @@ def test_warned_verdicts_are_skips_but_a_deployment_without_a_pass_is_red(projec
 
     assert cells["safe::single_qa[256]"]["verdict"] == "UNTESTABLE"
     result.assert_outcomes(skipped=2, failed=1, deselected=3)
+    result.stdout.fnmatch_lines(["SKIPPED [[]1[]] *sparsetol.yaml:7: UNTESTABLE single_qa[[]256[]] safe: *"])
     result.stdout.fnmatch_lines(["No cell of safe passed: a deployment needs evidence to be green."])
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 

@@ -182,7 +182,7 @@ def test_warned_verdicts_are_skips_but_a_deployment_without_a_pass_is_red(projec
     shutil.rmtree(project.path / "baselines")
     (project.path / "references.json").write_text("{}")
 
-    result, cells = run(project, "-k", "safe", "--sparsetol-record=missing")
+    result, cells = run(project, "-k", "safe", "--sparsetol-record=missing", "-rs")
 
     assert cells["safe::single_qa[256]"]["verdict"] == "UNTESTABLE"
     result.assert_outcomes(skipped=2, failed=1, deselected=3)

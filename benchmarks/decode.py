@@ -16,6 +16,7 @@ import argparse
 import json
 import statistics
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -220,19 +221,20 @@ def check(record: Record, caches: Caches) -> None:
     )  # fmt: skip
 
 
-def measure(record: Record, length: int, batch: int, bandwidth: float, *, tune: bool) -> None:
+def measure(record: Record, length: int, batch: int, bandwidth: float) -> None:
     """All rows of one shape."""
     caches = Caches.random(length, batch)
     check(record, caches)
     selected = [caches.select(number) for number in range(len(caches.key))]
 
     def row(label: str, calls: list[Callable[[], object]], read: int) -> float:
-        time = milliseconds(calls)
+        taken = milliseconds(calls)
         floor = read / bandwidth / 1e6
         record.add(
-            label=label, length=length, batch=batch, caches=len(calls), ms=time, gbps=read / time / 1e6, floor_ms=floor,
+            label=label, length=length, batch=batch, caches=len(calls), ms=taken, gbps=read / taken / 1e6,
+            floor_ms=floor,
         )  # fmt: skip
-        return time
+        return taken
 
     dense = [row("dense sdpa", each(caches, caches.dense), caches.cache_bytes)]
     try:
@@ -280,8 +282,6 @@ def measure(record: Record, length: int, batch: int, bandwidth: float, *, tune: 
         page_bounds=caches.bound_bytes / caches.cache_bytes,
     )  # fmt: skip
     profile(record, caches)
-    if tune:
-        vary(record, caches, selected)
 
 
 def profile(record: Record, caches: Caches) -> None:
@@ -310,16 +310,25 @@ def snapkv(record: Record, length: int) -> None:
         expected = torch.nn.functional.avg_pool1d(paid[:, None], 21, stride=1, padding=10)[:, 0]
         error = float((found - expected).norm() / expected.norm())
         require(error < 1e-3, f"snapkv scores, relative error {error}")
-        time = milliseconds([lambda over=over: snapkv_scores(query, key, SCALE, WINDOW, 21, over)], replays=20)  # type: ignore[misc]
+        taken = milliseconds([lambda over=over: snapkv_scores(query, key, SCALE, WINDOW, 21, over)], replays=20)  # type: ignore[misc]
         # Both kernels form all products.
-        tflops = 2 * 2 * QUERY_HEADS * WINDOW * length * SIZE / time / 1e9
-        record.add(label="snapkv scores", length=length, over=over, ms=time, tflops=tflops, relative_error=error)
-    time = milliseconds([lambda: attention_paid_by_definition(query, key, SCALE, WINDOW, "mean")], replays=3)
-    record.add(label="snapkv scores by definition", length=length, ms=time)
+        tflops = 2 * 2 * QUERY_HEADS * WINDOW * length * SIZE / taken / 1e9
+        record.add(label="snapkv scores", length=length, over=over, ms=taken, tflops=tflops, relative_error=error)
+    taken = milliseconds([lambda: attention_paid_by_definition(query, key, SCALE, WINDOW, "mean")], replays=3)
+    record.add(label="snapkv scores by definition", length=length, ms=taken)
 
 
-def vary(record: Record, caches: Caches, selected: list[tuple[Tensor, Tensor]]) -> None:
-    """The same kernels with other tiles."""
+def vary(record: Record, length: int, batch: int, deadline: float) -> None:
+    """The same kernels overlapping, and with other tiles, until the time is up."""
+    caches = Caches.random(length, batch)
+    selected = [caches.select(number) for number in range(len(caches.key))]
+    usual_overlap = overlap.OVERLAP
+    for overlapping in (False, True):
+        overlap.OVERLAP = overlapping
+        taken = milliseconds(each(caches, caches.whole))
+        record.add(label="tune overlap", length=caches.length, batch=caches.batch, overlap=overlapping, ms=taken)
+        check(record, caches)
+    overlap.OVERLAP = usual_overlap
     for how in (
         attending.Launch(64, 4, 3, 2), attending.Launch(64, 4, 3, 3), attending.Launch(64, 4, 3, 4),
         attending.Launch(64, 4, 3, 6), attending.Launch(64, 4, 3, 8), attending.Launch(64, 4, 5, 2),
@@ -327,6 +336,8 @@ def vary(record: Record, caches: Caches, selected: list[tuple[Tensor, Tensor]]) 
         attending.Launch(32, 4, 5, 4), attending.Launch(32, 2, 3, 8), attending.Launch(128, 8, 3, 2),
         attending.Launch(128, 4, 3, 2), attending.Launch(128, 4, 5, 1),
     ):  # fmt: skip
+        if time.monotonic() > deadline:
+            return
 
         def attend(number: int, how: attending.Launch = how) -> object:
             return attending.launch(
@@ -335,34 +346,27 @@ def vary(record: Record, caches: Caches, selected: list[tuple[Tensor, Tensor]]) 
             )  # fmt: skip
 
         try:
-            time = milliseconds(each(caches, attend), replays=20)
+            taken = milliseconds(each(caches, attend), replays=20)
         except triton.runtime.errors.OutOfResources as error:
             record.add(label="tune attention", launch=vars(how), error=str(error))
             continue
         record.add(
-            label="tune attention", length=caches.length, batch=caches.batch, launch=vars(how), ms=time,
-            gbps=caches.read_bytes / time / 1e6,
+            label="tune attention", length=caches.length, batch=caches.batch, launch=vars(how), ms=taken,
+            gbps=caches.read_bytes / taken / 1e6,
         )  # fmt: skip
-    usual_overlap = overlap.OVERLAP
-    for overlapping in (False, True):
-        overlap.OVERLAP = overlapping
-        time = milliseconds(each(caches, caches.whole))
-        record.add(label="tune overlap", length=caches.length, batch=caches.batch, overlap=overlapping, ms=time)
-        check(record, caches)
-    overlap.OVERLAP = usual_overlap
     usual = selecting.SCORING
     for pages, warps in ((16, 2), (16, 4), (32, 2), (32, 4), (32, 8), (64, 4), (64, 8), (128, 8)):
         selecting.SCORING = selecting.Scoring(pages, warps)
-        time = milliseconds(each(caches, caches.select), replays=20)
+        taken = milliseconds(each(caches, caches.select), replays=20)
         record.add(
-            label="tune selection", length=caches.length, batch=caches.batch, pages=pages, warps=warps, ms=time,
+            label="tune selection", length=caches.length, batch=caches.batch, pages=pages, warps=warps, ms=taken,
         )  # fmt: skip
     selecting.SCORING = usual
     few = selecting.SCORES_OF_A_WARP
     for scores in (2048, 1024, 512):
         selecting.SCORES_OF_A_WARP = scores
-        time = milliseconds(each(caches, caches.select), replays=20)
-        record.add(label="tune ranking", length=caches.length, batch=caches.batch, scores_of_a_warp=scores, ms=time)
+        taken = milliseconds(each(caches, caches.select), replays=20)
+        record.add(label="tune ranking", length=caches.length, batch=caches.batch, scores_of_a_warp=scores, ms=taken)
     selecting.SCORES_OF_A_WARP = few
 
 
@@ -371,19 +375,31 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--out", type=Path, help="JSON file for the rows")
     parser.add_argument("--tune", action="store_true", help="also time other tiles")
+    parser.add_argument("--seconds", type=float, default=100.0, help="after which no other tiles are begun")
     options = parser.parse_args()
     if not torch.cuda.is_available():
         print("needs a CUDA device", file=sys.stderr)
         return 2
     record = Record(options.out)
+    deadline = time.monotonic() + options.seconds
     device = torch.cuda.get_device_properties(0)
     bandwidth = copy_bandwidth()
     record.add(
         label="device", name=device.name, multiprocessors=device.multi_processor_count, torch=torch.__version__,
-        triton=triton.__version__, cuda=torch.version.cuda, sources=source_hash(*SOURCES), copy_gbps=bandwidth,
+        triton=triton.__version__, cuda=torch.version.cuda, sources=source_hash(*SOURCES), files=SOURCES,
+        copy_gbps=bandwidth,
     )  # fmt: skip
     for length, batch in SHAPES:
-        measure(record, length, batch, bandwidth, tune=options.tune and length == SHAPES[0][0])
+        measure(record, length, batch, bandwidth)
+        torch.cuda.empty_cache()
+    for length in (32768, 131072):
+        snapkv(record, length)
+        torch.cuda.empty_cache()
+    for length, batch in SHAPES[:2] if options.tune else ():
+        try:
+            vary(record, length, batch, deadline)
+        except Exception as error:  # other tiles are an extra; the table is not
+            record.add(label="tune", length=length, batch=batch, error=f"{type(error).__name__}: {error}"[:300])
         torch.cuda.empty_cache()
     print(
         f"\n{'tokens':>7} {'batch':>5} {'dense ms':>9} {'quest ms':>9} {'speed-up':>8} {'workspace':>9} {'bounds':>7}"

@@ -1,7 +1,7 @@
 """Decoding one token over a long cache, on one CUDA GPU: dense libraries against Quest with our kernels, in one run.
 
     export PYTHONPATH=$PWD:$PWD/kernels
-    python -m pytest -q -n 8 tests/kernels -k "triton or cuda or gpu"
+    python -m pytest -q -n 8 tests/kernels/test_{decode_cuda,sparse_decode,page_bounds,quest_select,snapkv}.py
     python benchmarks/decode.py --out benchmarks/results/decode-h100.json [--tune]
 
 One new token a sequence, 32 query heads, 8 key heads, head size 128, bfloat16; Quest at sparsity 0.9 with pages of 16,

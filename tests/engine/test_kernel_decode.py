@@ -70,6 +70,7 @@ def test_a_batch_at_once_answers_as_sequence_by_sequence(
 
 
 @pytest.mark.gpu
+@pytest.mark.filterwarnings("default")  # the profiler has its own
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", POLICIES)

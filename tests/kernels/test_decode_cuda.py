@@ -152,6 +152,7 @@ def test_a_captured_graph_replays_with_other_inputs() -> None:
         assert torch.equal(replayed, step())
 
 
+@pytest.mark.filterwarnings("default")  # the compiler has its own
 def test_a_compiled_caller_without_graph_breaks() -> None:
     step = Step()
     compiled = torch.compile(step.__call__, fullgraph=True)

@@ -63,12 +63,13 @@ def empty_result(contract: Contract, cell: Cell, node_id: str, decided: Verdict,
         measured_sparsity=dict.fromkeys(PHASES),
         loaded_sparsity=dict.fromkeys(PHASES),
         decode_from=_decode_from(contract, cell),
+        methods=named_methods(contract, cell),
         node_id=node_id,
     )
 
 
 def declared_sparsity(contract: Contract, cell: Cell) -> PhaseSparsity:
-    """The contract's sparsity of each phase at the cell's length, None for a dense phase."""
+    """The contract's sparsity of each phase at the cell's length, None for a dense phase or where parameters fix it."""
     declared: PhaseSparsity = {}
     for phase in PHASES:
         method = contract.method(cell.deployment, phase, cell.length)
@@ -81,3 +82,18 @@ def _decode_from(contract: Contract, cell: Cell) -> Literal["answer", "question"
     if not (deployment.phase("kv") or deployment.phase("decode")):
         return None
     return "question" if deployment.from_question else "answer"
+
+
+def named_methods(contract: Contract, cell: Cell) -> dict[str, str | None]:
+    """Each phase's method and its parameters at the cell's length, such as `block_sparse block=16`; None for dense."""
+    named: dict[str, str | None] = {}
+    for phase in PHASES:
+        method = contract.method(cell.deployment, phase, cell.length)
+        if method is None:
+            named[phase] = None
+        else:
+            settings = method.settings(cell.length).items()
+            named[phase] = " ".join(
+                [method.name, *(f"{name}={value}" for name, value in settings if value is not None)]
+            )
+    return named

@@ -372,7 +372,11 @@ def _check_left(deployment: DeploymentSpec, decode: Method, length: int) -> None
 def _check_schedule(contract: Contract, loc: Loc, spec: PhaseSpec) -> None:
     where = ".".join(map(str, loc))
     if spec.sparsity is None:
-        raise contract.document.error(loc, f"missing key 'sparsity' in {where}")
+        explicit = method_class(spec.method).explicit  # type: ignore[union-attr]  # the caller has found it
+        if not any(name in (spec.model_extra or {}) for name in explicit):
+            instead = f" (or {' and '.join(explicit)} in its place)" if explicit else ""
+            raise contract.document.error(loc, f"missing key 'sparsity' in {where}{instead}")
+        return
     for length in contract.spec.lengths:
         if spec.at(length) is None:
             raise contract.document.error(
@@ -461,7 +465,7 @@ def _configure(spec: PhaseSpec, phase: Phase, length: int) -> Method:
     except ParameterError as error:
         raise MethodError(str(error)) from None
     sparsity = spec.at(length)
-    if sparsity is None:
+    if sparsity is None and spec.sparsity is not None:
         raise MethodError(f"no sparsity is declared for {show_length(length)}")
     return method(sparsity=sparsity, **parameters)
 

@@ -47,6 +47,9 @@ class CellResult:
         truncated_rate: share of sparse replies that used up their budget of new tokens.
         measured_sparsity: share not attended, counted while running.
         loaded_sparsity: share not loaded, whole tiles and selection data counted.
+        methods: method of each phase with its parameters as they act at this length, null for a dense phase.
+        found: parameters that the declared sparsity came to, such as FlexPrefill's coverage: `prefill.alpha` and so on,
+            each with `least`, `mean` and `most` over layers (and heads) and items.
         layers: layers of the model that compute attention.
         local_layers: those of them whose window is shorter than the prompts; they stay as they are, under no method.
         resolves: the smallest loss that the planned items can resolve, as said at collection.
@@ -80,6 +83,8 @@ class CellResult:
     declared_sparsity: PhaseSparsity
     measured_sparsity: PhaseSparsity
     loaded_sparsity: PhaseSparsity
+    methods: dict[str, str | None] = field(default_factory=dict)
+    found: dict[str, dict[str, float]] = field(default_factory=dict)
     layers: int | None = None
     local_layers: int | None = None
     decode_from: Literal["answer", "question"] | None = None

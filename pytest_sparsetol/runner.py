@@ -136,6 +136,10 @@ def _compare(
         truncated_rate=_mean([one.generation.finish == "length" for one in answers]),
         measured_sparsity={phase: meter.measured(phase) for phase in PHASES},
         loaded_sparsity={phase: meter.loaded_sparsity(phase) for phase in PHASES},
+        found={
+            f"{phase}.{name}": {"least": spread.least, "mean": spread.total / spread.count, "most": spread.most}
+            for (phase, name), spread in meter.found.items()
+        },
         layers=len(meter.layers),
         local_layers=len(meter.local_layers),
         evidence_recall=recall.summary(),
@@ -165,7 +169,7 @@ def _final(result: CellResult, decision: Decision, steps: Sequence[int], planned
 
 
 def _decodes_sparse(result: CellResult) -> bool:
-    return any(result.declared_sparsity[phase] is not None for phase in ("kv", "decode"))
+    return any(result.methods[phase] is not None for phase in ("kv", "decode"))
 
 
 def build_policy(contract: Contract, cell: Cell) -> Policy:

@@ -52,6 +52,9 @@ def not_exercised(result: CellResult, steps: Sequence[int]) -> str | None:
     for phase, wanted in result.declared_sparsity.items():
         found = result.measured_sparsity[phase]
         if wanted is None:
+            if result.methods.get(phase) is not None and (found is None or found < SPARSITY_TOLERANCE):
+                shown = "nothing ran sparse" if found is None else f"they left out {found:.3f} of the work"
+                return f"{phase} is given by parameters ({result.methods[phase]}) and {shown}"
             continue
         if found is None:
             every = f": all {result.layers} layers attend within a window shorter than the prompts"

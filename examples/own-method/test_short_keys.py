@@ -19,6 +19,6 @@ class TestShortKeys(KvChecks):
             norms = head.norm(dim=-1).tolist()
             last = range(length - method.local, length)
             ranked = sorted(range(length), key=lambda token: (token not in last, norms[token], token))
-            best = set(ranked[: round((1 - method.sparsity) * length)])
+            best = set(ranked[: round(method.kept * length)])
             kept.append(tensor([token in best for token in range(length)]))
         return stack(kept)

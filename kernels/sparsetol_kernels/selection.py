@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -29,11 +30,14 @@ class KeySelection:
     Attributes:
         keys: bool `[query heads, row blocks, length]`; a key after the block's last row is never set.
         block: query rows in a row block.
+        found: parameters that the declared sparsity came to on this input, such as a coverage: float64, one or more
+            values each.
 
     """
 
     keys: Tensor
     block: int
+    found: Mapping[str, Tensor] = field(default_factory=dict)
 
     def attended(self) -> Tensor:
         """Share of causal pairs attended, per query head: float64 `[query heads]`."""
@@ -58,6 +62,7 @@ class BlockSelection:
         count: int32 `[query heads, row blocks]`.
         block: tokens in a block, of rows and of keys.
         length: tokens of the prompt.
+        found: as of `KeySelection`.
 
     """
 
@@ -65,6 +70,7 @@ class BlockSelection:
     count: Tensor
     block: int
     length: int
+    found: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def keys(self) -> Tensor:
@@ -104,12 +110,14 @@ class LineSelection:
         columns: bool `[query heads, length]`, by key.
         slashes: bool `[query heads, length]`, by offset (query position - key position).
         block: query rows in a row block.
+        found: as of `KeySelection`.
 
     """
 
     columns: Tensor
     slashes: Tensor
     block: int
+    found: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def keys(self) -> Tensor:

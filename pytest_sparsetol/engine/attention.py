@@ -197,6 +197,7 @@ def _sparse_prefill(
         part, backend = prefill.attend(q, k, v, selection, scoring)
         out[sequence, start:] = part.transpose(0, 1)
         current.meter.count("prefill", selection.attended(), selection.loaded())
+        current.meter.note("prefill", selection.found)
         if current.evidence is not None:
             current.evidence.prefill(layer, sequence, selection)
         current.backends.add(f"{method.name} {backend}")

@@ -8,7 +8,7 @@ token.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pytest_sparsetol.errors import MethodError
@@ -23,16 +23,47 @@ PHASES: tuple[Phase, ...] = ("prefill", "kv", "decode")
 
 @dataclass(frozen=True)
 class Method(ABC):
-    """A method with its parameters. `sparsity` is the declared share of pairs or tokens that is not attended."""
+    """A method with its parameters.
+
+    Attributes:
+        sparsity: declared share of pairs or tokens that is not attended; None where parameters fix the budget instead,
+            and the sparsity is what is measured.
+        explicit: names of the parameters that do so, None by default; a sparsity and one of these exclude each other.
+
+    """
 
     name: ClassVar[str]
     phase: ClassVar[Phase]
+    explicit: ClassVar[tuple[str, ...]] = ()
 
-    sparsity: float
+    sparsity: float | None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.sparsity < 1:
+        given = [name for name in self.explicit if getattr(self, name) is not None]
+        if self.sparsity is None:
+            if not self.explicit or len(given) < len(self.explicit):
+                instead = f", or {' and '.join(self.explicit)} in its place" if self.explicit else ""
+                raise MethodError(f"{self.name} needs a sparsity{instead}")
+        elif given:
+            raise MethodError(
+                f"{given[0]}: {self.name} takes a sparsity or {given[0]}, not both: one follows the other"
+            )
+        elif not 0 <= self.sparsity < 1:
             raise MethodError(f"sparsity {self.sparsity} must be at least 0 and under 1; 0.95 keeps a twentieth")
+        for name in given:
+            if getattr(self, name) < 0:
+                raise MethodError(f"{name} {getattr(self, name)} must be at least 0")
+
+    @property
+    def kept(self) -> float:
+        """The declared share that is attended."""
+        if self.sparsity is None:
+            raise MethodError(f"{self.name} declares no sparsity: {' and '.join(self.explicit)} fix its budget")
+        return 1 - self.sparsity
+
+    def settings(self, length: int) -> dict[str, object]:  # noqa: ARG002  # of those whose parameters depend on it
+        """The parameters as they act on prompts of `length` tokens, for reports; None where one does not act."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "sparsity"}
 
     @abstractmethod
     def reach(self, length: int) -> float:
@@ -40,8 +71,10 @@ class Method(ABC):
 
     def check(self, length: int) -> None:
         """Raise `MethodError` where the declared sparsity is out of reach at `length` tokens."""
+        if self.sparsity is None:
+            return
         largest = self.reach(length)
-        if self.sparsity > largest:
+        if self.sparsity > largest + 1e-9:
             raise MethodError(
                 f"{self.name} cannot reach sparsity {self.sparsity:g} at {length} tokens: what it always keeps "
                 f"leaves at most {largest:.2f} (reachable: 0 to {largest:.2f})"
@@ -85,7 +118,7 @@ class KvMethod(Method):
 
     def least_kept(self, length: int) -> int:
         """Fewest of a prompt's tokens that any key head keeps; a decode method must be able to work with these."""
-        return max(1, round((1 - self.sparsity) * length))
+        return max(1, round(self.kept * length))
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ class BlockSparse(PrefillMethod):
     Budget: k follows from `1 - sparsity` of the causal pairs. As whole numbers are too coarse, query blocks spread
     evenly over the prompt take one block more. The budget is the same for every head, layer and prompt, and known from
     the length alone; what it misses is at most half a block in the whole matrix. Where that is more than 0.01 (large
-    blocks on short prompts) the deployment is refused.
+    blocks on short prompts) the deployment is refused. `blocks` in place of a sparsity is the paper's k itself, the
+    forced blocks included.
 
     Loaded: whole blocks, the non-causal half of the diagonal ones included.
 
@@ -57,6 +58,8 @@ class BlockSparse(PrefillMethod):
     name: ClassVar[str] = "block_sparse"
 
     block: int | None = None
+    blocks: int | None = None
+    explicit: ClassVar[tuple[str, ...]] = ("blocks",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -73,16 +76,29 @@ class BlockSparse(PrefillMethod):
         return max(0.0, 1 - _pairs(rows, self.size(length), [FORCED] * len(rows)) / (length * (length + 1) // 2))
 
     def check(self, length: int) -> None:
-        """Raise `MethodError` where the sparsity is out of reach or blocks are too large to hold it."""
+        """Raise `MethodError` where the sparsity is out of reach, blocks are too large, or none is left out."""
         super().check(length)
         size = self.size(length)
-        counts = block_counts(length, size, self.sparsity)
-        held = 1 - _pairs(_rows(length, size), size, counts) / (length * (length + 1) // 2)
-        if abs(held - self.sparsity) > TOLERANCE:
+        held = 1 - _pairs(_rows(length, size), size, self.counts(length)) / (length * (length + 1) // 2)
+        if self.sparsity is None:
+            if held <= 0:
+                raise MethodError(f"blocks {self.blocks}: {self.name} would attend all blocks at {length} tokens")
+        elif abs(held - self.sparsity) > TOLERANCE:
             raise MethodError(
                 f"{self.name} cannot hold sparsity {self.sparsity:g} at {length} tokens: in whole blocks of {size} "
                 f"the nearest is {held:.3f}; declare that or use smaller blocks"
             )
+
+    def counts(self, length: int) -> tuple[int, ...]:
+        """Key blocks that each query block attends on a prompt of `length` tokens."""
+        size = self.size(length)
+        if self.blocks is None:
+            return block_counts(length, size, self.sparsity or 0.0)
+        return tuple(min(number + 1, max(FORCED, self.blocks)) for number in range(-(-length // size)))
+
+    def settings(self, length: int) -> dict[str, object]:
+        """With the block size at `length` tokens."""
+        return super().settings(length) | {"block": self.size(length)}
 
     def select(self, query: Tensor, key: Tensor, scale: float) -> BlockSelection:  # noqa: ARG002  # no softmax here
         """The forced and the best key blocks of each query block."""
@@ -90,20 +106,17 @@ class BlockSparse(PrefillMethod):
         from sparsetol_kernels.selection import BlockSelection
 
         length = key.shape[1]
-        size = self.size(length)
-        counts = _counts_on(query.device, length, size, self.sparsity)
-        index, count = select_blocks(
-            query[None], key[None], counts, max(block_counts(length, size, self.sparsity)), size
-        )
+        size, counts = self.size(length), self.counts(length)
+        index, count = select_blocks(query[None], key[None], _counts_on(query.device, counts), max(counts), size)
         return BlockSelection(index[0], count[0], size, length)
 
 
 @lru_cache(maxsize=64)
-def _counts_on(device: torch.device, length: int, block: int, sparsity: float) -> Tensor:
-    """`block_counts` as int32 on the device, copied once."""
+def _counts_on(device: torch.device, counts: tuple[int, ...]) -> Tensor:
+    """`counts` as int32 on the device, copied once."""
     import torch
 
-    return torch.tensor(block_counts(length, block, sparsity), dtype=torch.int32, device=device)
+    return torch.tensor(counts, dtype=torch.int32, device=device)
 
 
 @lru_cache(maxsize=256)

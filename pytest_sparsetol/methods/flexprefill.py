@@ -35,7 +35,8 @@ class FlexPrefill(PrefillMethod):
     `1 - sparsity`: heads with concentrated attention give to heads with scattered attention. Where `min_budget` lines a
     head are already too many, alpha is 0 and min_budget is lowered until they fit: then heads are alike, as in the
     paper at its highest sparsities. What is left over, less than a diagonal, goes to the next columns of the layer. So
-    every layer of every prompt holds the declared sparsity to within one column of one head; single heads do not.
+    every layer of every prompt holds the declared sparsity to within one column of one head; single heads do not. The
+    alphas found are reported. `alpha` in place of a sparsity is the paper's; the sparsity then follows from the input.
 
     Loaded: 64 rows for each selected key of a row block, as in Vertical-Slash.
 
@@ -44,7 +45,8 @@ class FlexPrefill(PrefillMethod):
     Departures: the paper fixes alpha and min_budget for each length and measures the sparsity that follows, for each
     prompt and layer; here the sparsity is fixed, for each prompt and layer, and alpha follows. So no layer has more
     than another, which the paper's alpha allows. `min_budget: null` means 1/32 of the prompt, at most 512: the paper's
-    512 at its shortest length, 16k; at 1k, 512 lines would be half the prompt. Lines that tie in coverage go columns
+    512 at its shortest length, 16k; at 1k, 512 lines would be half the prompt. `local: null` is the paper's 64 from
+    4,096 tokens on and a sixty-fourth of the prompt below. Lines that tie in coverage go columns
     first, then by position and head.
     """
 
@@ -52,18 +54,27 @@ class FlexPrefill(PrefillMethod):
 
     window: int = 256
     sinks: int = 4
-    local: int = 64
+    local: int | None = None
     min_budget: int | None = None
+    alpha: float | None = None
+    explicit: ClassVar[tuple[str, ...]] = ("alpha",)
     block: ClassVar[int] = 64
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._lines()
+        if self.alpha is not None and self.alpha > 1:
+            raise MethodError(f"alpha {self.alpha} must be at most 1: the share of the attention that lines cover")
         if self.min_budget is not None and self.min_budget < 0:
             raise MethodError(f"min_budget {self.min_budget} must be at least 0")
 
     def _lines(self) -> VerticalSlash:
-        return VerticalSlash(self.sparsity, window=self.window, sinks=self.sinks, local=self.local)
+        return VerticalSlash(self.sparsity or 0.0, window=self.window, sinks=self.sinks, local=self.local)
+
+    def settings(self, length: int) -> dict[str, object]:
+        """With the floor and the diagonals that are always kept at `length` tokens."""
+        local = self._lines().local_at(length)
+        return super().settings(length) | {"local": local, "min_budget": self.floor(length)}
 
     def floor(self, length: int) -> int:
         """Columns, and diagonals, that each head has at least, unless the sparsity leaves no room for them."""
@@ -84,24 +95,29 @@ class FlexPrefill(PrefillMethod):
         verticals, slashes = vertical_slash_scores(query, key, scale, self.window)
         floor = self.floor(length)
         vertical_order, vertical_need = _places(verticals, self.sinks, floor)
-        slash_order, slash_need = _places(slashes, self.local, floor)
+        slash_order, slash_need = _places(slashes, self._lines().local_at(length), floor)
         # Both kinds of line of all heads in one order: rank 0 is the first that a growing budget takes.
         need = torch.stack([vertical_need.T, slash_need.T])
+        ordered = torch.sort(need.flatten(), stable=True)
         ranked = torch.empty(need.numel(), dtype=torch.int32, device=query.device)
-        ranked[torch.sort(need.flatten(), stable=True).indices] = torch.arange(
-            need.numel(), dtype=torch.int32, device=query.device
-        )
+        ranked[ordered.indices] = torch.arange(need.numel(), dtype=torch.int32, device=query.device)
         by_place = ranked.view(2, length, heads).transpose(1, 2)
         vertical_rank = torch.empty_like(by_place[0]).scatter_(1, vertical_order, by_place[0])
         slash_rank = torch.empty_like(by_place[1]).scatter_(1, slash_order, by_place[1])
-        budget = int((1 - self.sparsity) * heads * (length * (length + 1) // 2))
+        if self.alpha is not None:
+            covering = (need < floor + self.alpha).sum()
+            return LineSelection(vertical_rank < covering, slash_rank < covering, self.block)
+        budget = int(self.kept * heads * (length * (length + 1) // 2))
 
         def fits(slashes: Tensor, columns: Tensor) -> Tensor:
             return line_pairs(slash_rank < slashes, vertical_rank < columns, self.block).sum() <= budget
 
         lines = _ranks_that_fit(lambda number: fits(number, number), need).maximum((need < 0).sum())
         columns = _ranks_that_fit(lambda number: fits(lines, number.maximum(lines)), need).maximum(lines)
-        return LineSelection(vertical_rank < columns, slash_rank < lines, self.block)
+        # Lines are taken whose coverage ahead is under alpha: the largest alpha is that of the first not taken.
+        ahead = torch.cat([ordered.values, need.new_full((1,), floor + 1.0)])
+        found = {"alpha": (ahead[lines] - floor).clamp(min=0.0)}
+        return LineSelection(vertical_rank < columns, slash_rank < lines, self.block, found)
 
 
 def _places(scores: Tensor, forced: int, floor: int) -> tuple[Tensor, Tensor]:

@@ -48,6 +48,8 @@ class Quest(DecodeMethod):
 
     Budget: at a step with n cached tokens, `(1 - sparsity) * n` tokens are read, current page and generated tokens
     included, rounded to whole earlier pages: off by at most half a page a step, and less over many steps.
+    `token_budget` in place of a sparsity is the paper's: so many tokens of earlier pages at every step, the current
+    page on top.
 
     Loaded: the tokens read, and for every earlier page its two bounds, which are as large as one token's key and value.
 
@@ -60,6 +62,8 @@ class Quest(DecodeMethod):
     name: ClassVar[str] = "quest"
 
     page_size: int = 16
+    token_budget: int | None = None
+    explicit: ClassVar[tuple[str, ...]] = ("token_budget",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -74,7 +78,14 @@ class Quest(DecodeMethod):
         """Pages read besides the current one, where `length` tokens are cached: at least 1 where there is one."""
         earlier = (length - 1) // self.page_size
         current = length - earlier * self.page_size
-        return min(earlier, max(1, round(((1 - self.sparsity) * length - current) / self.page_size)))
+        budget = self.kept * length - current if self.token_budget is None else self.token_budget
+        return min(earlier, max(1, round(budget / self.page_size)))
+
+    def check(self, length: int) -> None:
+        """Raise `MethodError` where the sparsity is out of reach, or where a token budget leaves nothing out."""
+        super().check(length)
+        if self.token_budget is not None and self.token_budget + self.page_size >= length:
+            raise MethodError(f"token_budget {self.token_budget}: {self.name} would read all of {length} tokens")
 
     def new_state(self) -> PageBounds:
         """No pages yet."""

@@ -29,7 +29,8 @@ class SlidingWindow(PrefillMethod):
     Always kept: the sinks and each query block itself.
 
     Budget: `window` is solved from `1 - sparsity` of the causal pairs at each length, to the nearest token: off by at
-    most half a token a row. Where that is more than 0.01 (prompts of a few dozen tokens) the deployment is refused.
+    most half a token a row. Where that is more than 0.01 (prompts of a few dozen tokens) the deployment is refused. It
+    may be given in place of a sparsity.
 
     Loaded: `block` rows for each selected key of a row block.
 
@@ -45,6 +46,8 @@ class SlidingWindow(PrefillMethod):
 
     sinks: int = 4
     block: int | None = None
+    window: int | None = None
+    explicit: ClassVar[tuple[str, ...]] = ("window",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -62,18 +65,27 @@ class SlidingWindow(PrefillMethod):
         return max(0.0, self._held(length, 0))
 
     def check(self, length: int) -> None:
-        """Raise `MethodError` where the sparsity is out of reach or whole tokens are too coarse to hold it."""
+        """Raise `MethodError` where the sparsity is out of reach, tokens are too coarse, or none is left out."""
         super().check(length)
-        held = self._held(length, self.window(length))
-        if abs(held - self.sparsity) > TOLERANCE:
+        held = self._held(length, self.window_at(length))
+        if self.sparsity is None:
+            if held <= 0:
+                raise MethodError(f"window {self.window}: {self.name} would attend all of {length} tokens")
+        elif abs(held - self.sparsity) > TOLERANCE:
             raise MethodError(
                 f"{self.name} cannot hold sparsity {self.sparsity:g} at {length} tokens: with a window of whole tokens "
                 f"the nearest is {held:.3f}"
             )
 
-    def window(self, length: int) -> int:
-        """Tokens before each query block that it attends, so that the sparsity is held at `length` tokens."""
-        return _solved_window(length, self.size(length), self.sinks, self.sparsity)
+    def window_at(self, length: int) -> int:
+        """Tokens before each query block that it attends: given, or such that the sparsity is held."""
+        if self.window is not None:
+            return self.window
+        return _solved_window(length, self.size(length), self.sinks, self.sparsity or 0.0)
+
+    def settings(self, length: int) -> dict[str, object]:
+        """With the block and the window at `length` tokens."""
+        return super().settings(length) | {"block": self.size(length), "window": self.window_at(length)}
 
     def _held(self, length: int, window: int) -> float:
         return 1 - _pairs(length, self.size(length), self.sinks, window) / (length * (length + 1) // 2)
@@ -86,7 +98,7 @@ class SlidingWindow(PrefillMethod):
         heads, length = query.shape[0], key.shape[1]
         position = torch.arange(length, device=key.device)
         # A diagonal brings a block's own keys, or as many earlier ones, so that those up to the window bring all of it.
-        columns, slashes = position < self.sinks, position <= self.window(length)
+        columns, slashes = position < self.sinks, position <= self.window_at(length)
         return LineSelection(columns.expand(heads, -1), slashes.expand(heads, -1), self.size(length))
 
 

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pytest_sparsetol.errors import MethodError
 from pytest_sparsetol.methods.base import KvMethod
+from pytest_sparsetol.methods.scaling import scaled
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-FULL_LENGTH = 4096
-"""Prompt tokens from which on the paper's windows are used as they are."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,8 @@ class SnapKV(KvMethod):
     Always kept: the first `sinks` and the last `local` tokens.
 
     Budget: `round((1 - sparsity) * length)` tokens of the prompt for each key head: off by at most half a token.
-    The measured sparsity is the share of the prompt's cache entries that were dropped.
+    The measured sparsity is the share of the prompt's cache entries that were dropped. `capacity` in place of a
+    sparsity is that number itself, forced tokens included.
 
     Loaded: the tokens kept; their selection is not read again.
 
@@ -50,6 +49,8 @@ class SnapKV(KvMethod):
     local: int | None = None
     sinks: int = 4
     pool: int = 21
+    capacity: int | None = None
+    explicit: ClassVar[tuple[str, ...]] = ("capacity",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -62,6 +63,24 @@ class SnapKV(KvMethod):
     def reach(self, length: int) -> float:
         """What the first and last tokens leave."""
         return 1 - self._forced(length) / length
+
+    def check(self, length: int) -> None:
+        """Raise `MethodError` where the sparsity is out of reach, or where a capacity leaves nothing out."""
+        super().check(length)
+        if self.sparsity is None and self._capacity(length) >= length:
+            raise MethodError(f"capacity: {self.name} would keep all of {length} tokens; capacity is {self.capacity}")
+
+    def settings(self, length: int) -> dict[str, object]:
+        """With the windows as they are at `length` tokens."""
+        return super().settings(length) | {
+            "window": self._window(length),
+            "local": self._local(length),
+            "capacity": self._capacity(length),
+        }
+
+    def least_kept(self, length: int) -> int:
+        """The same for every key head."""
+        return min(length, self._capacity(length))
 
     def select(self, query: Tensor, key: Tensor, scale: float) -> Tensor:
         """Forced tokens, then the best-scoring, as many for each key head."""
@@ -81,18 +100,15 @@ class SnapKV(KvMethod):
         return torch.sort(scores, dim=-1, descending=True, stable=True).indices
 
     def _window(self, length: int) -> int:
-        return _scaled(256, length) if self.window is None else self.window
+        return scaled(256, length) if self.window is None else self.window
 
     def _local(self, length: int) -> int:
-        return _scaled(128, length) if self.local is None else self.local
+        return scaled(128, length) if self.local is None else self.local
 
     def _forced(self, length: int) -> int:
         return min(length, self.sinks + self._local(length))
 
     def _capacity(self, length: int) -> int:
         """Tokens that a key head keeps, on average where heads differ."""
-        return max(self._forced(length), round((1 - self.sparsity) * length))
-
-
-def _scaled(tokens: int, length: int) -> int:
-    return max(1, min(tokens, tokens * length // FULL_LENGTH))
+        wanted = round(self.kept * length) if self.capacity is None else self.capacity
+        return max(self._forced(length), min(wanted, length))

@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_sparsetol.baseline import RECORD_OPTION
 from pytest_sparsetol.planning.outlook import RUNS
-from pytest_sparsetol.result import CellResult, MixResult, PhaseSparsity, points
+from pytest_sparsetol.result import CellResult, MixResult, points
 
 
 def describe_cell(result: CellResult) -> Iterator[str]:
@@ -16,7 +16,13 @@ def describe_cell(result: CellResult) -> Iterator[str]:
         yield f"  loss         {_interval(result)}"
         yield from _resolution(result)
         yield f"  noise        {_noise(result)}"
-        yield f"  sparsity     {sparsity(result.declared_sparsity, result.measured_sparsity)}"
+        yield f"  sparsity     {sparsity(result)}"
+        yield from (f"  method       {phase} {named}" for phase, named in result.methods.items() if named is not None)
+        yield from (
+            f"  found        {name} {_short(spread['mean'])} on average, {_short(spread['least'])} to "
+            f"{_short(spread['most'])}"
+            for name, spread in result.found.items()
+        )
         yield (
             f"  replies      {100 * (result.missing_rate or 0):.0f} % without an answer, "
             f"{100 * (result.truncated_rate or 0):.0f} % cut off"
@@ -51,14 +57,21 @@ def _recall(phase: str, recall: dict[str, Any]) -> str:
     return text
 
 
-def sparsity(declared: PhaseSparsity, measured: PhaseSparsity) -> str:
-    """`decode 0.90 declared, 0.897 measured` for each phase that is not dense."""
+def sparsity(result: CellResult) -> str:
+    """`decode 0.90 declared, 0.897 measured, 0.85 of loads saved` for each phase that is not dense."""
     parts = []
-    for phase, wanted in declared.items():
-        if wanted is not None:
-            found = measured[phase]
-            parts.append(f"{phase} {wanted:g} declared, {'nothing' if found is None else f'{found:.3f}'} measured")
+    for phase, wanted in result.declared_sparsity.items():
+        if wanted is None and result.methods.get(phase) is None:
+            continue
+        claim = "as measured" if wanted is None else f"{wanted:g} declared"
+        found, loaded = result.measured_sparsity[phase], result.loaded_sparsity[phase]
+        loads = "" if loaded is None else f", {loaded:.3f} of loads saved"
+        parts.append(f"{phase} {claim}, {'nothing' if found is None else f'{found:.3f}'} measured{loads}")
     return "; ".join(parts) or "dense"
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}"
 
 
 def _interval(result: CellResult | MixResult) -> str:

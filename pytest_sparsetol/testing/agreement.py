@@ -96,8 +96,8 @@ class Checks(Generic[T]):
         most.check(length)
         found = self.measured(most, length)
         require(
-            abs(found - most.sparsity) <= SPARSITY_TOLERANCE,
-            f"reach({length}) is {reach:.4f}, at {most.sparsity:g} {found:.4f} is measured",
+            abs(found - (1 - most.kept)) <= SPARSITY_TOLERANCE,
+            f"reach({length}) is {reach:.4f}, at {1 - most.kept:g} {found:.4f} is measured",
         )
         if reach < 0.98:
             with pytest.raises(MethodError, match=r"reachable"):

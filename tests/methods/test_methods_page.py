@@ -27,12 +27,17 @@ def test_every_method_has_a_row() -> None:
 
 @pytest.mark.parametrize("name", rows())
 def test_a_row_gives_phase_parameters_and_reach(name: str) -> None:
-    phase, _, parameters, _, reach = rows()[name]
+    phase, _, parameters, _, explicit, reach = rows()[name]
     method = METHODS[name]
 
     assert phase == method.phase
     given = {
         key: value for text in re.findall(r"`(\w+: [\w.]+)`", parameters) for key, value in yaml.safe_load(text).items()
     }
-    assert given == {field.name: field.default for field in dataclasses.fields(method) if field.name != "sparsity"}
+    assert given == {
+        field.name: field.default
+        for field in dataclasses.fields(method)
+        if field.name not in {"sparsity", *method.explicit}
+    }
+    assert tuple(re.findall(r"`(\w+)`", explicit)) == method.explicit
     assert reach == " / ".join(f"{method(sparsity=0.5).reach(length):.2f}" for length in (1024, 2048))

@@ -37,7 +37,7 @@ def test_selection_is_sinks_window_and_own_block(
     sparsity: float, length: int, block: int, sinks: int, heads: int, groups: int
 ) -> None:
     method = SlidingWindow(sparsity, sinks=sinks, block=block)
-    window = method.window(length)
+    window = method.window_at(length)
 
     selection = method.select(*tensors(heads, groups, length), 0.25)
 

@@ -9,8 +9,8 @@ import pytest
 CELL = {
     "contract", "model", "deployment", "group", "length", "verdict", "reason", "degradation", "lower", "upper",
     "threshold", "resolves", "items", "dense_score", "sparse_score", "missing_rate", "truncated_rate",
-    "declared_sparsity", "measured_sparsity", "loaded_sparsity", "layers", "local_layers", "decode_from",
-    "sparse_steps", "noise", "evidence_recall", "device", "backend", "seconds", "node_id",
+    "declared_sparsity", "measured_sparsity", "loaded_sparsity", "methods", "found", "layers", "local_layers",
+    "decode_from", "sparse_steps", "noise", "evidence_recall", "device", "backend", "seconds", "node_id",
 }  # fmt: skip
 MIX = {
     "contract", "model", "deployment", "length", "verdict", "reason", "degradation", "lower", "upper", "threshold",

@@ -91,8 +91,8 @@ class VerticalSlash(PrefillMethod):
         slash_rank = _ranks(slashes, self.local_at(length))
         if self.verticals is not None and self.slashes is not None:
             # The forced lines are all of rank 0, the others follow from rank 1 on.
-            across, along = self.verticals - self.sinks, self.slashes - self.local_at(length)
-            return LineSelection(vertical_rank <= max(0, across), slash_rank <= max(0, along), self.block)
+            last = max(0, self.verticals - self.sinks), max(0, self.slashes - self.local_at(length))
+            return LineSelection(vertical_rank <= last[0], slash_rank <= last[1], self.block)
         budget = int(self.kept * (length * (length + 1) // 2))
 
         def held(lines: Tensor, columns: Tensor) -> Tensor:

@@ -7,13 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernels import builds_block_selection, builds_block_sparse, builds_decode, builds_vertical_slash
+from tests.kernels import (
+    builds_block_selection,
+    builds_block_sparse,
+    builds_decode,
+    builds_line_scores,
+    builds_vertical_slash,
+)
 from tests.kernels.compiling import SHARED, Build, compile_for
 
 BUILDS: list[Build] = [
     *builds_block_selection.BUILDS,
     *builds_block_sparse.BUILDS,
     *builds_decode.BUILDS,
+    *builds_line_scores.BUILDS,
     *builds_vertical_slash.BUILDS,
 ]
 """One line for each module that lists a kernel's builds."""

@@ -57,12 +57,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Run the tests against versions of transformers.")
     parser.add_argument("versions", nargs="+")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        rows = [run(wanted, Path(folder)) for wanted in arguments.versions]
     environment = {"python": platform.python_version(), "torch": version("torch"), "pytest": version("pytest")}
-    RESULTS.write_text(json.dumps({"environment": environment, "versions": rows}, indent=2) + "\n")
-    for row in rows:
-        print(row)
+    rows: list[dict[str, object]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for wanted in arguments.versions:
+            rows.append(run(wanted, Path(folder)))
+            # After each, so that a run that is stopped leaves what it found.
+            RESULTS.write_text(json.dumps({"environment": environment, "versions": rows}, indent=2) + "\n")
+            print(rows[-1], flush=True)
     raise SystemExit(any(row["failures"] or row["errors"] for row in rows))
 
 

@@ -20,8 +20,8 @@ def triton(low: Tensor, high: Tensor, key: Tensor, starts: Tensor, lengths: Tens
 
 
 PAGES = pytest.mark.parametrize(("page", "size"), [(16, 32), (7, 24)])
-DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
-APPENDS = pytest.mark.parametrize("appends", [[100], [1, 1, 14, 1, 30, 16, 2]], ids=["at once", "piece by piece"])
+DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+APPENDS = pytest.mark.parametrize("appends", [[100], [1, 14, 1, 33, 2]], ids=["at once", "piece by piece"])
 
 
 @PAGES

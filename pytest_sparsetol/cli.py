@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "lint": "check contracts and suites, and show what they cover",
     "merge": "decide on a run whose cells ran in shards, from the shards' reports",
     "plan": "say how many items a contract needs so that a safe release is green, and how long they take",
+    "show": "print a certificate of safe sparsity: claims, evidence, and what they hold for",
 }
 """One line of help each; the command's file adds its arguments in `add` and does its work in `run`."""
 

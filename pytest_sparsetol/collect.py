@@ -22,6 +22,7 @@ from pytest_sparsetol.report.outcome import outcome
 from pytest_sparsetol.report.progress import ProgressLine
 from pytest_sparsetol.result import CellResult, MixResult
 from pytest_sparsetol.session import GateSession
+from pytest_sparsetol.sweep.feasible import check_sweep
 
 
 class GateFailure(Exception):
@@ -31,15 +32,24 @@ class GateFailure(Exception):
 class ContractFile(pytest.File):
     """A contract; collecting it reads and checks it."""
 
-    def collect(self) -> Iterator[Deployment]:
-        """One node a deployment. A contract that cannot be used is one collection error."""
+    def collect(self) -> Iterator[pytest.Collector]:
+        """One node a deployment, or a policy in a sweep. A contract that cannot be used is one collection error."""
+        session = self.config.stash[SESSION_KEY]
         try:
-            contract = self.config.stash[SESSION_KEY].contract(self.path)
+            contract = session.contract(self.path)
+            if session.sweep:
+                check_sweep(contract)
         except ValueError as error:
             raise self.CollectError(_relative(str(error), self.path, self.config.rootpath)) from None
-        gap, short = gap_of(contract), shortfall(contract)
+        gap = gap_of(contract)
         if gap is not None:
             announce(self, CoverageWarning(gap))
+        if session.sweep:
+            from pytest_sparsetol.sweep.item import policy_nodes
+
+            yield from policy_nodes(self, contract)
+            return
+        short = shortfall(contract)
         if short is not None:
             announce(self, PowerWarning(short))
         for name in contract.spec.deployments:

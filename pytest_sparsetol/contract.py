@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +19,18 @@ from sparsetol_suites.lengths import parse_length, show_length
 from sparsetol_suites.located_yaml import Document, Loc, LocatedError, load, nearest
 from sparsetol_suites.parameters import ParameterError, check
 
-from pytest_sparsetol.errors import MethodError, SparsetolError
+from pytest_sparsetol.errors import CertificateError, MethodError, SparsetolError
 from pytest_sparsetol.methods.base import PHASES, KvMethod, Method, Phase
 from pytest_sparsetol.methods.registry import method_class, method_names
 from pytest_sparsetol.model_files import ModelFiles, context_length, locate
 
 if TYPE_CHECKING:
     from sparsetol_suites.suite import Suite
+
+    from pytest_sparsetol.sweep.certificate import Certificate
+
+LEVELS = (0.5, 0.67, 0.8, 0.9, 0.933, 0.95)
+"""Sparsities that a sweep tries unless the contract names others; 0.933 is a budget of one fifteenth."""
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 """Names of deployments, groups and profiles: they become parts of node ids and file names."""
@@ -151,6 +157,26 @@ class GateSpec(Strict):
         return self.max_degradation if self.mix is None else self.mix
 
 
+class SweepSpec(Strict):
+    """What `--sparsetol-sweep` tries.
+
+    Attributes:
+        levels: sparsities, ascending.
+        items: of each cell at most; the gate's number by default.
+
+    """
+
+    levels: Annotated[list[Annotated[float, BeforeValidator(_sparsity)]], Field(min_length=1)] = list(LEVELS)
+    items: Annotated[int, Field(ge=1, le=100_000)] | None = None
+
+    @field_validator("levels")
+    @classmethod
+    def _ascending(cls, levels: list[float]) -> list[float]:
+        if any(after <= before for before, after in itertools.pairwise([0.0, *levels])):
+            raise ValueError(f"the levels {levels} do not ascend from above 0; write them lowest first, each once")
+        return levels
+
+
 class ContractSpec(Strict):
     """The whole file."""
 
@@ -162,6 +188,8 @@ class ContractSpec(Strict):
     deployments: Annotated[dict[Name, DeploymentSpec], Field(min_length=1)]
     gate: GateSpec = GateSpec()
     baselines: str = "baselines"
+    sweep: SweepSpec = SweepSpec()
+    certificate: str | None = None
     profiles: dict[Name, dict[str, Any]] = {}
 
     @field_validator("mix")
@@ -200,6 +228,15 @@ class Contract:
     def baselines(self) -> Path:
         """Folder of the stored dense baselines."""
         return self.path.parent / self.spec.baselines
+
+    @functools.cached_property
+    def certificate(self) -> Certificate | None:
+        """The certificate that the contract cites."""
+        if self.spec.certificate is None:
+            return None
+        from pytest_sparsetol.sweep.certificate import read
+
+        return read(self.path.parent / self.spec.certificate)
 
     def method(self, deployment: str, phase: Phase, length: int) -> Method | None:
         """The configured method of a deployment's phase on prompts of `length` tokens, None for dense."""
@@ -275,7 +312,15 @@ def _holds(data: Any, loc: Loc) -> bool:
 def _check(document: Document) -> Contract:
     spec = document.validate(ContractSpec)
     contract = Contract(document.path, spec, _suite(document, spec), _model(document, spec), document)
-    for part in (_check_paths, _check_groups, _check_lengths, _check_deployments, _check_items, _check_mix):
+    for part in (
+        _check_paths,
+        _check_groups,
+        _check_lengths,
+        _check_deployments,
+        _check_items,
+        _check_mix,
+        _check_certificate,
+    ):
         part(contract)
     return contract
 
@@ -304,6 +349,11 @@ def _check_paths(contract: Contract) -> None:
     if not contract.baselines.resolve().is_relative_to(folder):
         raise contract.document.error(
             ("baselines",), f"{contract.spec.baselines!r} leaves the contract's folder; name a folder inside it"
+        )
+    named = contract.spec.certificate
+    if named is not None and not (contract.path.parent / named).resolve().is_relative_to(folder):
+        raise contract.document.error(
+            ("certificate",), f"certificate: {named!r} leaves the contract's folder; name a file inside it"
         )
 
 
@@ -347,13 +397,21 @@ def _check_deployments(contract: Contract) -> None:
             _check_schedule(contract, loc, spec)
             for length in contract.spec.lengths:
                 try:
-                    method = _configure(spec, phase, length)
-                    method.check(length)
-                    if phase == "decode":
-                        _check_left(deployment, method, length)
+                    check_reach(deployment, phase, length)
                 except MethodError as error:
                     parameter = next((key for key in spec.model_extra or {} if key in str(error)), "sparsity")
                     raise contract.document.error((*loc, parameter), f"{'.'.join(map(str, loc))}: {error}") from None
+
+
+def check_reach(deployment: DeploymentSpec, phase: Phase, length: int) -> None:
+    """Raise `MethodError` where the method of a phase that is not dense cannot hold its sparsity at `length` tokens."""
+    spec = deployment.phase(phase)
+    if spec is None:
+        return
+    method = _configure(spec, phase, length)
+    method.check(length)
+    if phase == "decode":
+        _check_left(deployment, method, length)
 
 
 def _check_left(deployment: DeploymentSpec, decode: Method, length: int) -> None:
@@ -455,6 +513,21 @@ def _check_mix(contract: Contract) -> None:
             f"gate.items.max: {gate.items.max} items a group cannot show a loss of at most {threshold:g} of the mix at "
             f"confidence {gate.confidence:g}, even without a single loss; {needed} can",
         )
+
+
+def _check_certificate(contract: Contract) -> None:
+    if contract.spec.certificate is None:
+        return
+    from pytest_sparsetol.sweep.inside import OutsideError, check_inside
+
+    try:
+        certificate = contract.certificate
+        if certificate is not None:
+            check_inside(contract, certificate)
+    except OutsideError as error:
+        raise contract.document.error(error.loc, str(error)) from None
+    except CertificateError as error:
+        raise contract.document.error(("certificate",), f"certificate: {error}") from None
 
 
 def _configure(spec: PhaseSpec, phase: Phase, length: int) -> Method:

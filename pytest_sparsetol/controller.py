@@ -20,6 +20,7 @@ class Controller:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._unread: list[str] = []
+        self._swept: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what a worker measured; a worker that died leaves an ERROR."""
@@ -46,6 +47,9 @@ class Controller:
         gate = self._known_session()
         if gate is None or self._config.option.collectonly:
             return
+        if gate.sweep:
+            self._finish_sweep(session, gate)
+            return
         if self._config.pluginmanager.has_plugin("dsession"):
             self._unread = self._unreadable(gate)
             for node_id in gate.selected:
@@ -63,7 +67,14 @@ class Controller:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """The table."""
         gate = self._known_session()
-        if gate is None or self._config.option.collectonly or not (gate.results or gate.mixes):
+        if gate is None or self._config.option.collectonly:
+            return
+        if gate.sweep:
+            terminalreporter.section("sparsetol sweep")
+            for text in self._swept:
+                terminalreporter.write(text)
+            return
+        if not (gate.results or gate.mixes):
             return
         from pytest_sparsetol.report.terminal import summary
 
@@ -112,6 +123,9 @@ class Controller:
 
     def _lose(self, node_id: str) -> None:
         gate = self._session()
+        if gate.sweep:
+            # The ladder has no result, so that nothing is certified; its finished cells are kept.
+            return
         found = gate.locate(node_id)
         if found is not None:
             gate.lose(*found, node_id, "ERROR", "the worker that ran it died")
@@ -151,6 +165,27 @@ class Controller:
         if outcome == "failed":
             session.testsfailed += 1
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _finish_sweep(self, session: pytest.Session, gate: GateSession) -> None:
+        """Write what each contract's ladders show once all are climbed; say what is left to do otherwise."""
+        from pytest_sparsetol.errors import SparsetolError
+        from pytest_sparsetol.report.sweep import describe_written, unfinished
+        from pytest_sparsetol.sweep.finish import finish
+
+        colour = bool(getattr(self._config.pluginmanager.get_plugin("terminalreporter"), "hasmarkup", False))
+        width = max(100, shutil.get_terminal_size().columns)
+        for path in dict.fromkeys(node_id.partition("::")[0] for node_id in gate.selected):
+            contract, climbed, missing = gate.climbed(path)
+            if missing:
+                self._swept.append(unfinished(path, len(climbed), missing, kept=gate.finished is not None))
+                continue
+            try:
+                written = finish(contract, climbed)
+            except SparsetolError as error:
+                self._swept.append(f"{path}: {error}\n")
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+                continue
+            self._swept.append(describe_written(path, written, width=width, colour=colour))
 
     @staticmethod
     def _write_json(gate: GateSession, path: Path) -> None:

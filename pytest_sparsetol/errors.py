@@ -31,6 +31,10 @@ class ShardError(SparsetolError, ValueError):
     """A part of a run that cannot be."""
 
 
+class CertificateError(SparsetolError):
+    """A certificate cannot be read, or what cites it lies outside."""
+
+
 class MethodError(SparsetolError, ValueError):
     """A sparse-attention method was given parameters that it cannot honour."""
 

@@ -49,6 +49,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="WHICH",
         help="write dense baselines before gating: 'missing' ones (the default) or 'all' anew",
     )
+    group.addoption(
+        "--sparsetol-sweep",
+        action="store_true",
+        help="find the largest safe sparsity of each method in place of gating; writes a certificate and a contract",
+    )
     group.addoption("--sparsetol-json", metavar="PATH", help="write all results to this file as JSON")
     group.addoption(
         "--sparsetol-shard",
@@ -76,6 +81,10 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     if _shard(config) is not None and config.getoption("sparsetol_json") is None:
         raise pytest.UsageError("--sparsetol-shard needs --sparsetol-json PATH, which 'sparsetol merge' reads")
+    if config.getoption("sparsetol_sweep") and config.getoption("sparsetol_json"):
+        raise pytest.UsageError("--sparsetol-json is a gate's report; a sweep writes certificate.json")
+    if config.getoption("sparsetol_sweep") and config.getoption("sparsetol_shard"):
+        raise pytest.UsageError("a sweep takes no shards: spread it over workers with -n, or over runs with -k")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ContractFile | None:
@@ -114,6 +123,8 @@ def gate_session(config: pytest.Config) -> GateSession:
             record=config.getoption("sparsetol_record"),
             trust_remote_code=config.getoption("sparsetol_trust_remote_code"),
             shard=_shard(config),
+            sweep=config.getoption("sparsetol_sweep"),
+            finished=_finished(config),
         )
     known: GateSession = config.stash[SESSION_KEY]
     return known
@@ -130,6 +141,12 @@ def _shard(config: pytest.Config) -> Shard | None:
         return parse_shard(text)
     except ShardError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def _finished(config: pytest.Config) -> Path | None:
+    """Where a sweep keeps finished cells: in pytest's cache, which `--cache-clear` empties."""
+    cache = getattr(config, "cache", None)
+    return cache.mkdir("sparsetol-sweep") if cache is not None and config.getoption("sparsetol_sweep") else None
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
@@ -200,7 +217,11 @@ def pytest_runtest_makereport(
         # Where the contract says the deployment, not where this package skips.
         path, line, _ = item.reportinfo()
         report.longrepr = (str(path), (line or 0) + 1, str(call.excinfo.value) if call.excinfo else "")
-    if call.when == "call" and item.get_closest_marker("sparsetol") and hasattr(item, "cell"):
+    if (
+        call.when == "call"
+        and item.get_closest_marker("sparsetol")
+        and (hasattr(item, "cell") or hasattr(item, "ladder"))
+    ):
         from pytest_sparsetol.transport import attach
 
         attach(report, gate_session(item.config), item.nodeid)

@@ -60,6 +60,8 @@ class CellResult:
         evidence_recall: by phase, how much of what answers need the policy left to the queries that produce them; see
             `pytest_sparsetol.recall`.
         noise: the noise floor of the baseline, None where it was recorded without.
+        seconds_per_item: answering and scoring alone, as the items' batch ran.
+        peak_memory: bytes held on the device at most, None where it does not count them.
 
     """
 
@@ -94,6 +96,8 @@ class CellResult:
     device: str | None = None
     backend: str | None = None
     seconds: float = 0.0
+    seconds_per_item: float | None = None
+    peak_memory: int | None = None
     node_id: str
 
     def __post_init__(self) -> None:

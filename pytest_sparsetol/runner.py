@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pytest_sparsetol import verdict
@@ -16,12 +16,37 @@ from pytest_sparsetol.dense import DenseOutcomes
 from pytest_sparsetol.engine.engine import Engine
 from pytest_sparsetol.engine.meter import Meter
 from pytest_sparsetol.engine.policy import Policy
+from pytest_sparsetol.errors import CertificateError
 from pytest_sparsetol.items import Prepared, Progress, prepare
 from pytest_sparsetol.methods.base import PHASES, DecodeMethod, KvMethod, PrefillMethod
 from pytest_sparsetol.noise import refusal
 from pytest_sparsetol.recall import RecallTable
 from pytest_sparsetol.result import CellResult, Evidence, Verdict, lost, points
 from pytest_sparsetol.statistics import Decision, Plan, Sequential
+from pytest_sparsetol.sweep.certificate import changed
+from pytest_sparsetol.sweep.identity import identity
+
+Hopeless = Callable[[Sequence[float], int], bool]
+"""Whether a cell may stop as not shown, from its differences so far and the number of its items."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a cell is decided from.
+
+    Attributes:
+        prepared: its items in the order run.
+        dense: their dense outcomes.
+        base: its result before anything ran sparse.
+        decided: its result where the dense outcomes alone decide.
+
+    """
+
+    engine: Engine
+    prepared: list[Prepared]
+    dense: list[Row]
+    base: CellResult
+    decided: CellResult | None
 
 
 @dataclass
@@ -42,11 +67,20 @@ class Runner:
     def run(self, contract: Contract, cell: Cell, node_id: str, progress: Progress) -> tuple[CellResult, Evidence]:
         """Decide one cell. Errors of this package end it without a result."""
         begun = time.monotonic()
+        inputs = self.inputs(contract, cell, node_id, progress)
+        if inputs.decided is None:
+            result, evidence = compare(contract, cell, inputs, progress)
+        else:
+            result, evidence = inputs.decided, Evidence([], [], [])
+        return dataclasses.replace(result, seconds=time.monotonic() - begun), evidence
+
+    def inputs(self, contract: Contract, cell: Cell, node_id: str, progress: Progress) -> Inputs:
+        """What a cell is decided from; the model is loaded and dense outcomes are found, or recorded if asked for."""
         progress("loading the model", 0, 0, None)
         engine = self.engine(contract)
+        _check_certificate(contract, engine)
         prepared = self.prepared(contract, engine, cell, progress)
         dense = self.dense.rows(contract, engine, cell, prepared, progress)
-        gate = contract.spec.gate
         base = dataclasses.replace(
             empty_result(contract, cell, node_id, "ERROR", ""),
             dense_score=_mean([row.score for row in dense]),
@@ -57,16 +91,13 @@ class Runner:
             _mean([row.score for row in dense]),
             chance=_mean([entry.task.chance for entry in prepared]),
             threshold=base.threshold,
-            minimum=gate.min_dense.get(cell.group),
+            minimum=contract.spec.gate.min_dense.get(cell.group),
         )
         refused = refusal(base.noise, base.threshold)
         if early is None and refused is not None:
             early = "ERROR", refused
-        if early is None:
-            result, evidence = _compare(contract, cell, engine, prepared, dense, base, progress)
-        else:
-            result, evidence = dataclasses.replace(base, verdict=early[0], reason=early[1]), Evidence([], [], [])
-        return dataclasses.replace(result, seconds=time.monotonic() - begun), evidence
+        decided = None if early is None else dataclasses.replace(base, verdict=early[0], reason=early[1])
+        return Inputs(engine, prepared, dense, base, decided)
 
     def engine(self, contract: Contract) -> Engine:
         """The contract's model; the last one stays loaded."""
@@ -90,22 +121,32 @@ class Runner:
         return self._items[key]
 
 
-def _compare(
-    contract: Contract,
-    cell: Cell,
-    engine: Engine,
-    prepared: Sequence[Prepared],
-    dense: Sequence[Row],
-    base: CellResult,
-    progress: Progress,
+def _check_certificate(contract: Contract, engine: Engine) -> None:
+    """Raise `CertificateError` where what runs is not what the cited certificate is for."""
+    if contract.certificate is None:
+        return
+    voided = changed(contract.certificate, identity(contract, engine))
+    if voided:
+        raise CertificateError(
+            f"certificate {contract.spec.certificate} is void here: {' and '.join(voided)}; "
+            f"sweep again, or take the citation out"
+        )
+
+
+def compare(
+    contract: Contract, cell: Cell, inputs: Inputs, progress: Progress, hopeless: Hopeless | None = None
 ) -> tuple[CellResult, Evidence]:
-    """Run the policy until the verdict is certain or the items are used up."""
+    """Run the policy until the verdict is certain, it is hopeless, or the items are used up."""
+    engine, prepared, dense, base = inputs.engine, inputs.prepared, inputs.dense, inputs.base
     test = Sequential(base.threshold, Plan(len(prepared)), contract.spec.gate.confidence)
     answers: list[Answered] = []
     differences: list[float] = []
     meter, backends, recall = Meter(), set[str](), RecallTable()
     decision: Decision | None = None
+    engine.reset_peak_memory()
+    seconds, begun = 0.0, time.monotonic()
     for answered, current in answer(engine, prepared, build_policy(contract, cell), contract.spec.model.batch_size):
+        seconds += time.monotonic() - begun
         begin = len(answers)
         answers.extend(answered)
         meter.add(current.meter)
@@ -118,8 +159,9 @@ def _compare(
         clusters = [entry.item.cluster for entry in prepared[begin : len(answers)]]
         decision = test.update(fresh, clusters)
         progress("sparse", len(answers), len(prepared), _mean(differences))
-        if decision is not None:
+        if decision is not None or (hopeless is not None and hopeless(differences, len(prepared))):
             break
+        begun = time.monotonic()
     decision = decision or test.conclude()
     # Items of the last batch after the one that decided ran, but the verdict does not rest on them.
     used = decision.items
@@ -145,6 +187,8 @@ def _compare(
         evidence_recall=recall.summary(),
         sparse_steps=_mean([one.generation.steps for one in answers]) if _decodes_sparse(base) else None,
         backend=", ".join(sorted(backends)),
+        seconds_per_item=seconds / len(answers),
+        peak_memory=engine.peak_memory(),
     )
     evidence = Evidence(
         differences[:used],

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pytest_sparsetol.distributed.shards import Shard
     from pytest_sparsetol.items import Progress
     from pytest_sparsetol.runner import Runner
+    from pytest_sparsetol.sweep.ladder import Ladder
+    from pytest_sparsetol.sweep.outcome import LadderResult
 
 
 @dataclass
@@ -35,6 +37,9 @@ class GateSession:
         mixes: mixes by node id.
         selected: node ids that this session is to run.
         shard: the part of a run that this session is, None for a whole one.
+        sweep: whether ladders are climbed in place of gating.
+        finished: folder of the cells that sweeps have finished; None keeps nothing.
+        ladders: of a sweep, by node id.
 
     """
 
@@ -47,6 +52,9 @@ class GateSession:
     mixes: dict[str, MixResult] = field(default_factory=dict)
     selected: list[str] = field(default_factory=list)
     shard: Shard | None = None
+    sweep: bool = False
+    finished: Path | None = None
+    ladders: dict[str, LadderResult] = field(default_factory=dict)
     _contracts: dict[Path, Contract] = field(default_factory=dict)
     _runner: Runner | None = None
 
@@ -59,7 +67,7 @@ class GateSession:
     def run(self, contract: Contract, cell: Cell, node_id: str, progress: Progress) -> CellResult:
         """Run a cell and keep its result; what this package raises becomes a verdict, the rest is kept and raised."""
         try:
-            result, evidence = self._run(contract, cell, node_id, progress)
+            result, evidence = self._started().run(contract, cell, node_id, progress)
         except SparsetolError as error:
             verdict: Verdict = "UNTESTED" if isinstance(error, MissingInputError) else "ERROR"
             self.lose(contract, cell, node_id, verdict, str(error))
@@ -77,7 +85,23 @@ class GateSession:
         result = empty_result(contract, cell, node_id, verdict, reason)
         self.keep(dataclasses.replace(result, resolves=_resolves(contract, cell)), Evidence([], [], []))
 
-    def _run(self, contract: Contract, cell: Cell, node_id: str, progress: Progress) -> tuple[CellResult, Evidence]:
+    def climb(self, contract: Contract, ladder: Ladder, node_id: str, progress: Progress) -> LadderResult:
+        """Climb a ladder of a sweep and keep what it came to; what this package raises becomes its error."""
+        from pytest_sparsetol.sweep.climb import climb
+        from pytest_sparsetol.sweep.finished import FinishedCells
+        from pytest_sparsetol.sweep.outcome import LadderResult
+
+        try:
+            result = climb(self._started(), FinishedCells(self.finished), contract, ladder, node_id, progress)
+        except SparsetolError as error:
+            verdict: Verdict = "UNTESTED" if isinstance(error, MissingInputError) else "ERROR"
+            result = LadderResult(
+                node_id=node_id, policy=ladder.policy.name, length=ladder.length, error=(verdict, str(error))
+            )
+        self.ladders[node_id] = result
+        return result
+
+    def _started(self) -> Runner:
         if self._runner is None:
             # The first cell that runs pays for torch, not collection.
             from pytest_sparsetol.dense import DenseOutcomes
@@ -86,7 +110,7 @@ class GateSession:
 
             share_cores()
             self._runner = Runner(DenseOutcomes(self.record), self.trust_remote_code)
-        return self._runner.run(contract, cell, node_id, progress)
+        return self._runner
 
     def keep(self, result: CellResult, evidence: Evidence) -> None:
         """Store a result that was made here or in a worker."""
@@ -101,6 +125,22 @@ class GateSession:
         except ValueError:
             return None
         return next(((contract, cell) for cell in cells(contract) if f"{cell.deployment}::{cell.name}" == rest), None)
+
+    def climbed(self, path: str) -> tuple[Contract, list[tuple[Ladder, LadderResult]], list[str]]:
+        """The contract at a path from the root, its climbed ladders, and the node ids of those that were not."""
+        from pytest_sparsetol.sweep.ladder import ladders
+
+        contract = self.contract(self.root / path)
+        done: list[tuple[Ladder, LadderResult]] = []
+        missing: list[str] = []
+        for ladder in ladders(contract):
+            node_id = f"{path}::{ladder.policy.name}::{ladder.name}"
+            result = self.ladders.get(node_id)
+            if result is None or result.error is not None:
+                missing.append(node_id)
+            else:
+                done.append((ladder, result))
+        return contract, done, missing
 
     def mix(self, contract: Contract, cell: Cell, node_id: str) -> MixResult:
         """Decide a mix from its groups' results and keep it."""

@@ -20,6 +20,8 @@ def attach(report: Any, session: GateSession, node_id: str) -> None:
         parts: dict[str, Any] = {"cell": session.results[node_id], "evidence": session.evidence[node_id]}
     elif node_id in session.mixes:
         parts = {"mix": session.mixes[node_id]}
+    elif node_id in session.ladders:
+        parts = {"ladder": session.ladders[node_id]}
     else:
         return
     setattr(report, _ATTRIBUTE, {name: dataclasses.asdict(part) for name, part in parts.items()})
@@ -47,6 +49,11 @@ def take(report: Any, session: GateSession) -> None:
     parts = getattr(report, _ATTRIBUTE)
     if "cell" in parts:
         session.keep(CellResult(**parts["cell"]), Evidence(**parts["evidence"]))
+    elif "ladder" in parts:
+        from pytest_sparsetol.sweep.outcome import from_plain
+
+        ladder = from_plain(parts["ladder"])
+        session.ladders[ladder.node_id] = ladder
     else:
         mix = MixResult(**parts["mix"])
         session.mixes[mix.node_id] = mix

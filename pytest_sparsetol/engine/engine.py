@@ -52,6 +52,16 @@ class Engine:
         """Answer a batch of prompts; see `generate`."""
         return generate(self._loaded, prompts, budgets, policy, places)
 
+    def reset_peak_memory(self) -> None:
+        """Count peak memory from here on."""
+        if self._loaded.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._loaded.device)
+
+    def peak_memory(self) -> int | None:
+        """Bytes that torch held on a CUDA device at most since then; None elsewhere."""
+        device = self._loaded.device
+        return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
+
     def text(self, generation: Generation) -> str:
         """The reply as a user sees it."""
         decoded: str = self._loaded.tokenizer.decode(generation.ids, skip_special_tokens=True)
@@ -62,7 +72,7 @@ class Engine:
         return {
             "device": self.device,
             "python": platform.python_version(),
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
             "transformers": version("transformers"),
             "threads": torch.get_num_threads(),
         }

@@ -12,6 +12,7 @@ evidence gives the same limit everywhere. That melding keeps its level for more 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -117,13 +118,29 @@ def spectrum(part: Belief, weight: float, lattice: int = LATTICE) -> Complexes:
 
 def quantile(spectra: Sequence[Complexes], weights: Sequence[float], alpha: float, lattice: int = LATTICE) -> float:
     """The 1 - alpha quantile of the sum of the variables behind `spectra`."""
-    product = spectra[0]
-    for other in spectra[1:]:
-        product = product * other
-    above = np.cumsum(np.fft.irfft(product, 4 * lattice)[::-1])[::-1]
+    above = _tail(spectra, lattice)
     cell = int(np.flatnonzero(above > alpha)[-1])
     mass = above[cell] - (above[cell + 1] if cell + 1 < len(above) else 0.0)
     share = (above[cell] - alpha) / mass
     # Cell k of a variable reaches from k - 1 to k; sums of middles, spread evenly over a cell again.
     start = cell - len(spectra) / 2 - 0.5
     return float(np.clip((start + share) / lattice - sum(weights), -1.0, 1.0))
+
+
+def exceedance_of_sum(parts: Sequence[tuple[Belief, float]], value: float, lattice: int = LATTICE) -> float:
+    """P(weighted sum > value): the alpha at which `meld` gives `value`."""
+    above = _tail([spectrum(part, weight, lattice) for part, weight in parts], lattice)
+    place = (value + sum(weight for _, weight in parts)) * lattice + len(parts) / 2 + 0.5
+    cell = math.floor(place)
+    if not 0 <= cell < len(above):
+        return 1.0 if cell < 0 else 0.0
+    after = above[cell + 1] if cell + 1 < len(above) else 0.0
+    return float(np.clip(above[cell] + (place - cell) * (after - above[cell]), 0.0, 1.0))
+
+
+def _tail(spectra: Sequence[Complexes], lattice: int) -> Floats:
+    """Mass of the sum of the variables behind `spectra` from each cell of the lattice on."""
+    product = spectra[0]
+    for other in spectra[1:]:
+        product = product * other
+    return np.asarray(np.cumsum(np.fft.irfft(product, 4 * lattice)[::-1])[::-1])

@@ -48,7 +48,7 @@ def decide_mix(
     check_gate(threshold, confidence)
     _check_weights(evidence, weights)
     alpha = 1 - confidence
-    groups = {group: _clusters(evidence[group]) for group in weights}
+    groups = {group: clusters_of(evidence[group]) for group in weights}
     mean = float(sum(weights[group] * totals.sum() / sizes.sum() for group, (totals, sizes) in groups.items()))
     items = int(sum(sizes.sum() for _, sizes in groups.values()))
     if len(groups) == 1 and plans is None:
@@ -84,7 +84,7 @@ def group_belief(totals: Floats, sizes: Floats, plan: Plan | None) -> Belief:
     return belief_of_bets(bets, EARLY if plan.early_fail else 1.0)
 
 
-def _clusters(evidence: Evidence) -> tuple[Floats, Floats]:
+def clusters_of(evidence: Evidence) -> tuple[Floats, Floats]:
     """Total and size of each cluster, in the order of their first items."""
     values, names = together(check_differences(evidence.differences, evidence.clusters), evidence.clusters)
     begins = [place for place, name in enumerate(names) if place == 0 or names[place - 1] != name]

@@ -56,20 +56,25 @@ TASKS["agreement"] = "agreement:Agreement"
 
 
 def make(folder: Path) -> Path:
-    """Write the project; references are the model's own dense answers."""
+    """Write the project; references are the model's own dense answers to the items of seed 0."""
     save_model("llama", folder / "model")
     shutil.copy(agreement.__file__, folder / "agreement.py")
     (folder / "conftest.py").write_text(CONFTEST)
     (folder / "suite.yaml").write_text(SUITE)
     (folder / "sparsetol.yaml").write_text(CONTRACT)
     (folder / "references.json").write_text("{}")
+    add_references(folder, seed=0)
+    return folder
+
+
+def add_references(folder: Path, seed: int) -> None:
+    """Take the model's dense answers to the items of a seed as references, beside those that are there."""
     spec = ModelSpec(path="model", dtype="float32", device="cpu")
     engine = Engine(ModelFiles("directory", "model", folder / "model"), spec)
-    references = {}
+    references = json.loads((folder / "references.json").read_text())
     for task in load_suite("suite.yaml", folder).tasks:
         for index in range(ITEMS):
-            message = task.generate(LENGTH, engine.prompt, 0, index).prompt
+            message = task.generate(LENGTH, engine.prompt, seed, index).prompt
             (answer,), _ = engine.answer([engine.prompt.encode(message)], [task.answer_tokens], DENSE)
             references[agreement.key(message)] = engine.text(answer)
     (folder / "references.json").write_text(json.dumps(references))
-    return folder

@@ -18,7 +18,10 @@ def run(project: pytest.Pytester, *arguments: str) -> tuple[pytest.RunResult, di
 
 
 def decided(cells: dict[str, Any]) -> dict[str, Any]:
-    return {node: {k: v for k, v in cell.items() if k != "seconds"} for node, cell in cells.items()}
+    return {
+        node: {k: v for k, v in cell.items() if k not in {"seconds", "seconds_per_item"}}
+        for node, cell in cells.items()
+    }
 
 
 def test_two_workers_decide_as_one_process(project: pytest.Pytester) -> None:

@@ -4,25 +4,25 @@ Predicted from the Bayesian bootstrap (D. Rubin 1981, Ann. Statist. 9, 130-134):
 drawn from a Dirichlet distribution, fresh items from those shares, and the gate's rule decides. Half an item that is
 lost entirely is added to each group, as Jeffreys' prior does for counts: without it a sample without losses would
 promise none for ever.
+
+The limit of the mix is put together from those of its groups by variance recovery (G. Zou and A. Donner 2008, Stat.
+Med. 27, 1693-1702), which is close to the gate's own and takes a hundredth of the time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from pytest_sparsetol.result import Evidence
-from pytest_sparsetol.statistics.limits import exceedance
-from pytest_sparsetol.statistics.melding import belief, quantile, spectrum
-from pytest_sparsetol.statistics.plan import Plan
+from pytest_sparsetol.statistics.limits import upper_limit
 from pytest_sparsetol.statistics.sample import Floats, Sample, collect
 
-DRAWS = 1000
-"""Standard error of a power of 0.9: 0.009."""
+DRAWS = 400
+"""Standard error of a power of 0.9: 0.015."""
 PRIOR_ITEMS = 0.5
-LATTICE = 2**12
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,15 @@ def predicted_power(evidence: Mapping[str, Evidence], gate: FreshGate, seed: int
     """
     random = np.random.default_rng(seed)
     alpha = 1 - gate.confidence
-    drawn = {group: _fresh(random, one, gate.items[group]) for group, one in evidence.items()}
     passed = np.ones(DRAWS, dtype=bool)
-    for group, (kinds, counts) in drawn.items():
-        passed &= _pass(kinds, counts, gate.thresholds[group], alpha)
-    if set(gate.weights) <= set(drawn):
-        passed[passed] = _mixes_pass(
-            {group: drawn[group] for group in gate.weights}, gate, np.flatnonzero(passed).tolist()
-        )
+    mean, spread = np.zeros(DRAWS), np.zeros(DRAWS)
+    for group, one in evidence.items():
+        means, limits = _limits(*_fresh(random, one, gate.items[group]), alpha)
+        passed &= limits <= gate.thresholds[group]
+        mean += gate.weights[group] * means
+        spread += (gate.weights[group] * (limits - means)) ** 2
+    if set(gate.weights) == set(evidence):
+        passed &= mean + np.sqrt(spread) <= gate.mix_threshold
     return float(passed.mean())
 
 
@@ -74,30 +75,13 @@ def _fresh(random: np.random.Generator, evidence: Evidence, items: int) -> tuple
     return kinds, random.multinomial(max(1, round(items / size)), shares).astype(np.float64)
 
 
-def _pass(kinds: Sample, counts: Floats, threshold: float, alpha: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _limits(kinds: Sample, counts: Floats, alpha: float) -> tuple[Floats, Floats]:
+    """Mean and upper limit of every draw."""
     rows, inverse = np.unique(counts, axis=0, return_inverse=True)
-    means = np.array([threshold])
-    safe = np.array([exceedance(_sample(kinds, row), means)[0] <= alpha for row in rows])
-    return np.asarray(safe[inverse.ravel()])
-
-
-def _mixes_pass(drawn: Mapping[str, tuple[Sample, Floats]], gate: FreshGate, which: Sequence[int]) -> list[bool]:
-    weights = [gate.weights[group] for group in drawn]
-    spectra: dict[tuple[str, bytes], np.ndarray[tuple[int], np.dtype[np.complex128]]] = {}
-    answers: dict[tuple[bytes, ...], bool] = {}
-    outcomes = []
-    for draw in which:
-        key = tuple(counts[draw].tobytes() for _, counts in drawn.values())
-        if key not in answers:
-            parts = []
-            for (group, (kinds, counts)), name in zip(drawn.items(), key, strict=True):
-                if (group, name) not in spectra:
-                    fresh = belief(_sample(kinds, counts[draw]), Plan(gate.items[group]).late)
-                    spectra[group, name] = spectrum(fresh, gate.weights[group], LATTICE)
-                parts.append(spectra[group, name])
-            answers[key] = quantile(parts, weights, 1 - gate.confidence, LATTICE) <= gate.mix_threshold
-        outcomes.append(answers[key])
-    return outcomes
+    samples = [_sample(kinds, row) for row in rows]
+    means = np.array([sample.mean for sample in samples])
+    limits = np.array([upper_limit(sample, alpha) for sample in samples])
+    return means[inverse.ravel()], limits[inverse.ravel()]
 
 
 def _sample(kinds: Sample, counts: Floats) -> Sample:

@@ -35,10 +35,11 @@ def propose(contract: Contract, climbed: Sequence[tuple[Ladder, LadderResult]], 
     The power is shared out evenly over policies and lengths; a policy that cannot have its part at some length is left
     out, and the others share again. Cells are taken as independent, which understates the power: policies share items.
     """
+    whole_policies = [(ladder, result) for ladder, result in climbed if ladder.policy.whole]
+    most = POWER ** (1 / max(1, len(whole_policies)))
     powers = {
-        (ladder.policy.name, ladder.length): _powers(contract, ladder, result, safe)
-        for ladder, result in climbed
-        if ladder.policy.whole
+        (ladder.policy.name, ladder.length): _powers(contract, ladder, result, safe, most)
+        for ladder, result in whole_policies
     }
     policies = list(dict.fromkeys(name for name, _ in powers))
     left_out: dict[str, str] = {}
@@ -61,8 +62,8 @@ def propose(contract: Contract, climbed: Sequence[tuple[Ladder, LadderResult]], 
     return Proposal({}, 0.0, left_out)
 
 
-def _powers(contract: Contract, ladder: Ladder, result: LadderResult, safe: Safe) -> dict[float, float]:
-    """Predicted power by level, of the levels that are shown safe for every group and the mix."""
+def _powers(contract: Contract, ladder: Ladder, result: LadderResult, safe: Safe, most: float) -> dict[float, float]:
+    """Predicted power by level, of those shown safe for every group and the mix, from the highest down to `most`."""
     gate, weights = contract.spec.gate, contract.spec.mix
     warned = gate.untestable == "warn"
     untestable = {group for group in weights if any(one.verdict == "UNTESTABLE" for one in result.of(group))}
@@ -79,12 +80,14 @@ def _powers(contract: Contract, ladder: Ladder, result: LadderResult, safe: Safe
         confidence=gate.confidence,
     )
     found: dict[float, float] = {}
-    for level in ladder.levels:
-        if level <= highest:
-            groups = result.groups_at(level)
-            found[level] = predicted_power(
-                {group: one.evidence for group, one in groups.items() if one.evidence is not None}, fresh
-            )
+    for level in reversed([level for level in ladder.levels if level <= highest]):
+        groups = result.groups_at(level)
+        found[level] = predicted_power(
+            {group: one.evidence for group, one in groups.items() if one.evidence is not None}, fresh
+        )
+        if found[level] >= most:
+            # What is asked of a level only falls as policies are left out.
+            break
     return found
 
 

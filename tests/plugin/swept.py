@@ -1,4 +1,4 @@
-"""The project of `project`, made to be swept: answers count by their first word, which decoding methods never change."""
+"""The project of `project`, made to be swept: answers count by their first word, which decoding leaves alone."""
 
 from __future__ import annotations
 
@@ -20,14 +20,18 @@ deployments:
     prefill: {method: vertical_slash, sparsity: 0.01, window: 32, sinks: 1, local: 1}
     decode: {method: quest, sparsity: 0.5, page_size: 1}
 gate:
-  max_degradation: 0.40
+  max_degradation: 0.30
   items: {max: 32, seed: 0}
-sweep: {levels: [0.01, 0.5, 0.995]}
+sweep: {levels: [0.01, 0.5, 0.7, 0.995]}
+"""
+
+COUNTED = """\
+        with open("answered.txt", "a") as file:
+            file.write(item.id + "\\n")
+        if not reply.strip():
 """
 
 FIRST_WORD = """\
-        with open("answered.txt", "a") as file:
-            file.write(item.id + "\\n")
         return Score(float(reply.split()[:1] == wanted.get(key(item.prompt), "").split()[:1]))"""
 
 
@@ -36,9 +40,10 @@ def make(recorded: Path, folder: Path) -> Path:
     shutil.copytree(recorded, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "sparsetol.yaml").write_text(CONTRACT)
     task = folder / "agreement.py"
+    text = task.read_text().replace("        if not reply.strip():\n", COUNTED)
     wanted = "        return Score(float(reply == wanted.get(key(item.prompt))))"
-    assert wanted in task.read_text()
-    task.write_text(task.read_text().replace(wanted, FIRST_WORD))
+    assert wanted in text
+    task.write_text(text.replace(wanted, FIRST_WORD))
     TASKS["agreement"] = "tests.plugin.agreement:Agreement"
     try:
         project.add_references(folder, seed=1)

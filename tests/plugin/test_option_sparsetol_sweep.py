@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from pytest_sparsetol.contract import load_contract
 from pytest_sparsetol.sweep.certificate import Certificate, read
 from tests.plugin import swept as source
 from tests.plugin.running import edit
@@ -73,18 +73,17 @@ def test_the_claims_are_what_the_evidence_shows(done: tuple[Path, str]) -> None:
     found = claims(certificate)
     assert len(found) == certificate.sequences == 9, "two phases together and each alone, two groups and the mix"
     for group in ("single_qa", "multi_qa", "mix"):
-        assert found["quest", group] == 0.5, "decoding leaves the first word alone, and one page is out of reach"
+        assert found["quest", group] == 0.7, "decoding leaves the first word alone, and one page is out of reach"
         assert found["vertical_slash", group] == found["vertical_slash+quest", group] == 0.01
     quest = next(claim for claim in certificate.claims if claim.policy == "quest")
     assert quest.ended.startswith("0.995 is out of reach: quest cannot reach sparsity 0.995 at 256 tokens")
     slash = next(c for c in certificate.claims if (c.policy, c.group) == ("vertical_slash", "single_qa"))
     assert [level.sparsity for level in slash.levels] == [0.01, 0.5], "nothing runs above the level that is not shown"
     assert slash.levels[1].verdict == "FAIL"
-    assert slash.levels[1].items < 32
     assert slash.ended.startswith("0.5 is FAIL: ")
     # Holm: the three sequences of quest are complete, so that the others share alpha.
     assert slash.alpha == pytest.approx(0.05 / 6)
-    assert certificate.effort.items < certificate.effort.grid_items == 32 * 2 * (3 + 2 + 2)
+    assert certificate.effort.items < certificate.effort.grid_items == 32 * 2 * 3 * 3
 
 
 def test_the_summary_names_claims_and_files(done: tuple[Path, str]) -> None:
@@ -107,12 +106,12 @@ def test_the_frontier_has_dense_and_every_level(done: tuple[Path, str]) -> None:
 
 
 def test_the_written_contract_is_green_on_fresh_items(copied: pytest.Pytester) -> None:
-    contract = load_contract(copied.path / "safe.sparsetol.yaml")
-    assert contract.spec.certificate == "certificate.json"
-    assert contract.spec.gate.items.seed == 1
-    assert list(contract.spec.deployments) == ["vertical_slash+quest"], "phases alone are no deployment of the team"
+    contract = yaml.safe_load((copied.path / "safe.sparsetol.yaml").read_text())
+    assert contract["certificate"] == "certificate.json"
+    assert contract["gate"]["items"] == {"max": 32, "seed": 1}
+    assert list(contract["deployments"]) == ["vertical_slash+quest"], "phases alone are no deployment of the team"
 
-    run = copied.runpytest_subprocess("safe.sparsetol.yaml", "--sparsetol-record")
+    run = copied.runpytest_inprocess("safe.sparsetol.yaml", "--sparsetol-record")
 
     assert run.ret == 0
     run.assert_outcomes(passed=3)
@@ -149,7 +148,7 @@ def test_a_second_sweep_runs_nothing_twice(copied: pytest.Pytester) -> None:
     (copied.path / "answered.txt").unlink()
     before = read(copied.path / "certificate.json")
 
-    result = copied.runpytest_subprocess("sparsetol.yaml", "--sparsetol-sweep")
+    result = copied.runpytest_inprocess("sparsetol.yaml", "--sparsetol-sweep")
 
     assert result.ret == 0
     answered = (copied.path / "answered.txt").read_text().split()
@@ -160,7 +159,7 @@ def test_a_second_sweep_runs_nothing_twice(copied: pytest.Pytester) -> None:
 def test_a_run_that_is_stopped_goes_on_from_its_finished_cells(fresh: pytest.Pytester, done: tuple[Path, str]) -> None:
     edit(fresh, "        with open(", STOP, "agreement.py")
 
-    result = fresh.runpytest_subprocess("sparsetol.yaml", "--sparsetol-sweep")
+    result = fresh.runpytest_inprocess("sparsetol.yaml", "--sparsetol-sweep", no_reraise_ctrlc=True)
 
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert not (fresh.path / "certificate.json").exists()
@@ -228,8 +227,12 @@ def test_a_missing_baseline_fails_the_ladder(fresh: pytest.Pytester) -> None:
     ("right", "other", "message"),
     [
         ("items: {max: 32, seed: 0}", "items: {max: 10, seed: 0}", "10 items show nothing in single_qa, even without"),
-        ("levels: [0.01, 0.5, 0.995]", "levels: [0.5, 0.01]", "do not ascend from above 0"),
-        ("levels: [0.01, 0.5, 0.995]", "levels: [0.999]", "needs one that is not dense and reaches the lowest level"),
+        ("levels: [0.01, 0.5, 0.7, 0.995]", "levels: [0.5, 0.01]", "do not ascend from above 0"),
+        (
+            "levels: [0.01, 0.5, 0.7, 0.995]",
+            "levels: [0.999]",
+            "needs one that is not dense and reaches the lowest level",
+        ),
         ("gate:", "certificate: certificate.json\ngate:", "certificate.json cannot be read"),
     ],
 )
@@ -253,7 +256,7 @@ def test_a_contract_of_the_teams_own_is_not_overwritten(copied: pytest.Pytester)
     own.write_text(own.read_text().removeprefix("#"))
     before = own.read_text()
 
-    result = copied.runpytest_subprocess("sparsetol.yaml", "--sparsetol-sweep")
+    result = copied.runpytest_inprocess("sparsetol.yaml", "--sparsetol-sweep")
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*safe.sparsetol.yaml is there and no sweep wrote it*"])

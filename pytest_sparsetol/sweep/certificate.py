@@ -24,6 +24,7 @@ VOIDED_BY = {
     "dtype": "another dtype",
     "tasks": "other tasks or task parameters",
     "kernels": "other code that selects or computes sparse attention",
+    "methods": "other code of the team's own methods",
 }
 
 
@@ -181,7 +182,14 @@ def read(path: Path) -> Certificate:
 
 def changed(certificate: Certificate, now: Mapping[str, Any]) -> list[str]:
     """What voids a certificate, in words; `now` is the identity of what runs."""
-    return [text for part, text in VOIDED_BY.items() if certificate.identity.get(part) != now.get(part)]
+    return [text for part, text in VOIDED_BY.items() if _differs(certificate.identity.get(part), now.get(part), part)]
+
+
+def _differs(then: Any, now: Any, part: str) -> bool:
+    if part == "methods":
+        # A contract may use fewer methods than were swept.
+        return any(then.get(name) != digest for name, digest in now.items())
+    return bool(then != now)
 
 
 def _checksum(data: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from pytest_sparsetol.engine.engine import Engine
 from pytest_sparsetol.items import Prepared
 from pytest_sparsetol.result import CellResult, Evidence
 from pytest_sparsetol.runner import Inputs, build_policy
-from pytest_sparsetol.sweep.identity import sources
+from pytest_sparsetol.sweep.identity import own_methods, sources
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def cell_key(contract: Contract, cell: Cell, inputs: Inputs, *, curtailed: bool)
         "gate": [gate.threshold(cell.group), gate.confidence],
         "items": _items(inputs.prepared, inputs.dense),
         "curtailed": curtailed,
-        "sources": sources(),
+        "code": [sources(), own_methods(contract)],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
 

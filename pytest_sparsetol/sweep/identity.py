@@ -5,8 +5,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pytest_sparsetol.methods.base import PHASES
+from pytest_sparsetol.methods.registry import method_class
 
 if TYPE_CHECKING:
     from pytest_sparsetol.contract import Contract
@@ -36,4 +40,18 @@ def identity(contract: Contract, engine: Engine) -> dict[str, Any]:
         "dtype": engine.dtype,
         "tasks": {task.name: task.fingerprint for task in contract.suite.tasks if task.group in contract.spec.mix},
         "kernels": sources(),
+        "methods": own_methods(contract),
     }
+
+
+def own_methods(contract: Contract) -> dict[str, str]:
+    """SHA-256 of the files of methods that are not this package's, by name."""
+    found = {}
+    for deployment in contract.spec.deployments.values():
+        for phase in PHASES:
+            part = deployment.phase(phase)
+            method = None if part is None else method_class(part.method)
+            if method is not None and not method.__module__.startswith("pytest_sparsetol."):
+                file = inspect.getsourcefile(method)
+                found[method.name] = "" if file is None else hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    return found

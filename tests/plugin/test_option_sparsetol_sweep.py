@@ -124,9 +124,7 @@ def test_a_contract_outside_its_certificate_is_one_error_with_its_line(copied: p
 
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.fnmatch_lines(
-        [
-            "safe.sparsetol.yaml:*: deployments.vertical_slash+quest.decode: sparsity 0.6 lies outside certificate.json, *"
-        ]
+        ["safe.sparsetol.yaml:*: deployments.vertical_slash+quest.decode: sparsity 0.6 lies outside certificate.json,*"]
     )
 
 

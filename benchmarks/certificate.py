@@ -1,0 +1,164 @@
+"""A certificate of a model, from end to end: what the sweep takes, and whether the contract that it writes holds.
+
+    python benchmarks/certificate.py baselines/reference/model --work /tmp/certificate
+    python benchmarks/certificate.py baselines/reference/model --work /tmp/certificate --repetitions 100
+
+Writes a contract with every method into the work folder, records dense baselines, sweeps, and then gates the contract
+that the sweep wrote again and again, each time on items of another seed. Run again, it goes on where it was stopped: the
+sweep keeps its finished cells, and each repetition is a line of `repetitions.jsonl`. What came out goes to
+`certificate.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+from sparsetol_suites.lengths import show_length
+
+from pytest_sparsetol.sweep.certificate import Certificate, read
+
+METHODS = {
+    "vertical_slash": "prefill",
+    "block_sparse": "prefill",
+    "flexprefill": "prefill",
+    "sliding_window": "prefill",
+    "snapkv": "kv",
+    "ada_snapkv": "kv",
+    "quest": "decode",
+}
+
+
+def contract(model: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Every method by itself; a sweep does not read the sparsity that a deployment declares."""
+    share = 1 / len(options.groups)
+    return {
+        "contract": 1,
+        "model": {"path": str(model), "dtype": options.dtype, "batch_size": options.batch_size},
+        "suite": options.suite,
+        "lengths": options.lengths,
+        "mix": dict.fromkeys(options.groups, share),
+        "deployments": {name: {METHODS[name]: {"method": name, "sparsity": 0.01}} for name in options.methods},
+        "gate": {
+            "max_degradation": options.threshold,
+            "items": {"max": options.items, "seed": options.seed},
+            "untestable": "warn",
+        },
+        "sweep": {"levels": options.levels},
+    }
+
+
+def run(folder: Path, *arguments: str) -> int:
+    """Run pytest in the work folder; its output goes to the terminal."""
+    command = [sys.executable, "-m", "pytest", *arguments, "--rootdir", str(folder), "-c", str(folder / "pytest.ini")]
+    return subprocess.run(command, cwd=folder, check=False).returncode  # noqa: S603  # this interpreter, our files
+
+
+def repeat(folder: Path, seed: int) -> dict[str, Any]:
+    """Gate the written contract on items of another seed."""
+    data = yaml.safe_load((folder / "safe.sparsetol.yaml").read_text(encoding="utf-8"))
+    data["gate"]["items"]["seed"] = seed
+    data["baselines"] = f"baselines-{seed}"
+    path = folder / f"repeat-{seed}.sparsetol.yaml"
+    path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+    report = folder / f"repeat-{seed}.json"
+    code = run(folder, path.name, "--sparsetol-record", "-q", "--sparsetol-json", str(report))
+    cells = json.loads(report.read_text(encoding="utf-8"))
+    verdicts = {one["node_id"].partition("::")[2]: one["verdict"] for one in (*cells["cells"], *cells["mix"])}
+    return {"seed": seed, "exit": code, "verdicts": verdicts}
+
+
+def markdown(certificate: Certificate, repetitions: list[dict[str, Any]], seconds: float) -> str:
+    """Claims, effort, and how often the written contract was green."""
+    groups = [*certificate.mix, "mix"]
+    effort = certificate.effort
+    grid = "" if effort.grid_seconds is None else f", about {effort.grid_seconds:.0f} s"
+    lines = [
+        f"# Safe sparsity of {certificate.model}",
+        "",
+        f"Made by `benchmarks/certificate.py` on {certificate.circumstances['device']}, batches of "
+        f"{certificate.batch_size}; {certificate.sequences} claims hold together at confidence "
+        f"{certificate.confidence:g}.",
+        "",
+        "| policy | length | " + " | ".join(groups) + " |",
+        "|---|---|" + "---|" * len(groups),
+    ]
+    for policy, length in dict.fromkeys((claim.policy, claim.length) for claim in certificate.claims):
+        found = {c.group: c for c in certificate.claims if (c.policy, c.length) == (policy, length)}
+        cells = [
+            "none" if found[group].safe is None else f"{found[group].safe:g}" if group in found else "-"
+            for group in groups
+        ]
+        lines.append(f"| {policy} | {show_length(length)} | " + " | ".join(cells) + " |")
+    lines += [
+        "",
+        f"The sweep ran {effort.items} items in {effort.cells} cells and answered for {effort.seconds:.0f} s "
+        f"({seconds:.0f} s in all, loading and dense answers included); every level of every group would be "
+        f"{effort.grid_items} items in {effort.grid_cells} cells{grid}.",
+    ]
+    if repetitions:
+        green = sum(one["exit"] == 0 for one in repetitions)
+        red: dict[str, int] = {}
+        for one in repetitions:
+            for cell, verdict in one["verdicts"].items():
+                if verdict not in {"PASS", "UNTESTABLE"}:
+                    red[cell] = red.get(cell, 0) + 1
+        worst = ", ".join(f"{cell} {count}" for cell, count in sorted(red.items(), key=lambda e: -e[1])) or "none"
+        lines += [
+            "",
+            f"The contract that it wrote was green on {green} of {len(repetitions)} fresh sets of items. Cells that "
+            f"did not pass, times: {worst}.",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Record, sweep, repeat."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("model", type=Path, help="a model directory")
+    parser.add_argument("--work", type=Path, required=True, help="folder for contract, baselines and results")
+    parser.add_argument("--suite", default="frontier-small")
+    parser.add_argument("--lengths", nargs="+", default=["1k", "2k"])
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--groups", nargs="+", default=["single_qa", "multi_qa", "multi_hop", "aggregation"])
+    parser.add_argument("--levels", nargs="+", type=float, default=[0.5, 0.67, 0.8, 0.9, 0.933, 0.95])
+    parser.add_argument("--threshold", type=float, default=0.10)
+    parser.add_argument("--items", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--workers", type=int, default=0, help="pytest-xdist workers of the sweep")
+    parser.add_argument("--repetitions", type=int, default=0)
+    options = parser.parse_args()
+    folder = options.work.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    text = yaml.safe_dump(contract(options.model.resolve(), options), sort_keys=False)
+    (folder / "sparsetol.yaml").write_text(text, encoding="utf-8")
+    begun = time.monotonic()
+    workers = ["-n", str(options.workers)] if options.workers else []
+    if run(folder, "sparsetol.yaml", "--sparsetol-sweep", "--sparsetol-record", *workers):
+        sys.exit("the sweep did not end; run this again to go on")
+    seconds = time.monotonic() - begun
+    certificate = read(folder / "certificate.json")
+    log = folder / "repetitions.jsonl"
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    repetitions = [json.loads(line) for line in lines]
+    if (folder / "safe.sparsetol.yaml").exists():
+        for seed in range(options.seed + 1 + len(repetitions), options.seed + 1 + options.repetitions):
+            repetitions.append(repeat(folder, seed))
+            with log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(repetitions[-1]) + "\n")
+    result = markdown(certificate, repetitions, seconds)
+    (folder / "certificate.md").write_text(result, encoding="utf-8")
+    print(result)
+
+
+if __name__ == "__main__":
+    main()

@@ -4,8 +4,8 @@
     python benchmarks/certificate.py baselines/reference/model --work /tmp/certificate --repetitions 100
 
 Writes a contract with every method into the work folder, records dense baselines, sweeps, and then gates the contract
-that the sweep wrote again and again, each time on items of another seed. Run again, it goes on where it was stopped: the
-sweep keeps its finished cells, and each repetition is a line of `repetitions.jsonl`. What came out goes to
+that the sweep wrote again and again, each time on items of another seed. Run again, it goes on where it was stopped:
+the sweep keeps its finished cells, and each repetition is a line of `repetitions.jsonl`. What came out goes to
 `certificate.md`.
 """
 

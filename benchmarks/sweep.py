@@ -157,8 +157,8 @@ def markdown(study: dict[str, Any]) -> str:
         "",
         "A sweep errs when it calls any level of any sequence safe whose true loss is at least the threshold. Unsafe "
         "levels lie exactly at the threshold, where erring is easiest, and no cell ends early. All levels of a "
-        "sequence meet the same items. `each at alpha` is what a sweep without control over its sequences would do. Kinds of "
-        "scores as in [verdicts.md](verdicts.md).",
+        "sequence meet the same items. `each at alpha` is what a sweep without control over its sequences would do. "
+        "Kinds of scores as in [verdicts.md](verdicts.md).",
         "",
         "| true losses | scores | sweeps with a false claim, % (at most 5) | each at alpha, % | safe levels shown, % |",
         "|---|---|---|---|---|",

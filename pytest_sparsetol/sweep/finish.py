@@ -17,12 +17,11 @@ from pytest_sparsetol.baseline import write_atomically
 from pytest_sparsetol.cells import MIX, planned_items
 from pytest_sparsetol.contract import Contract
 from pytest_sparsetol.errors import CertificateError
-from pytest_sparsetol.methods.base import PHASES
 from pytest_sparsetol.statistics.fixed_sequences import Claim as Shown
 from pytest_sparsetol.statistics.fixed_sequences import shown_safe
 from pytest_sparsetol.sweep import certificate as files
 from pytest_sparsetol.sweep.certificate import VOIDED_BY, Certificate, Claim, Effort, LevelEvidence
-from pytest_sparsetol.sweep.ladder import Ladder, policies
+from pytest_sparsetol.sweep.ladder import DENSE, Ladder, policies
 from pytest_sparsetol.sweep.outcome import LadderResult, Tested
 from pytest_sparsetol.sweep.proposal import Proposal, propose
 
@@ -209,11 +208,7 @@ def contract_text(contract: Contract, proposal: Proposal, certificate: str, made
     left = {"deployments", "gate", "certificate", "sweep", "profiles"}
     data = {key: value for key, value in contract.document.data.items() if key not in left}
     data["deployments"] = {
-        policy.name: {
-            phase: _phase(policy.spec.phase(phase), proposal.levels[policy.name])
-            for phase in PHASES
-            if policy.spec.phase(phase)
-        }
+        policy.name: {phase: _phase(part, proposal.levels[policy.name]) for phase, part in policy.methods().items()}
         for policy in policies(contract)
         if policy.name in proposal.levels
     }
@@ -233,10 +228,12 @@ def contract_text(contract: Contract, proposal: Proposal, certificate: str, made
     return "\n".join(lines)
 
 
-def _phase(spec: Any, levels: dict[int, float]) -> dict[str, Any]:
+def _phase(methods: dict[str, Any], levels: dict[int, float]) -> dict[str, Any]:
+    if methods["method"] == DENSE:
+        return methods
     even = set(levels.values())
     sparsity: Any = even.pop() if len(even) == 1 else {show_length(length): level for length, level in levels.items()}
-    return {"method": spec.method, "sparsity": sparsity, **(spec.model_extra or {})}
+    return {"method": methods["method"], "sparsity": sparsity, **methods}
 
 
 def _refuse_foreign(path: Path) -> None:

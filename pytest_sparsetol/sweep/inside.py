@@ -46,7 +46,7 @@ def check_inside(contract: Contract, certificate: Certificate) -> None:
 
 
 def _check(contract: Contract, certificate: Certificate, name: str, deployment: str, length: int, group: str) -> None:
-    from pytest_sparsetol.sweep.ladder import methods_of
+    from pytest_sparsetol.sweep.ladder import methods_of, name_of
 
     spec, gate = contract.spec.deployments[deployment], contract.spec.gate
     methods = methods_of(spec)
@@ -55,7 +55,7 @@ def _check(contract: Contract, certificate: Certificate, name: str, deployment: 
     loc: Loc = ("deployments", deployment)
     claim = certificate.claim(methods, length, group)
     covered = _covers(certificate)
-    what = f"{'+'.join(str(part['method']) for part in methods.values())} at {show_length(length)}"
+    what = f"{name_of(methods)} at {show_length(length)}"
     if claim is None:
         raise OutsideError(loc, f"deployments.{deployment}: {name} says nothing of {what}; it covers {covered}")
     threshold = gate.mix_threshold() if group == _MIX else gate.threshold(group)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sparsetol_suites.lengths import show_length
 
 from pytest_sparsetol.cells import MIX
-from pytest_sparsetol.contract import Contract, DeploymentSpec, PhaseSpec, check_reach
+from pytest_sparsetol.contract import Contract, DecodeSpec, DeploymentSpec, PhaseSpec, check_reach
 from pytest_sparsetol.errors import MethodError
 from pytest_sparsetol.methods.base import PHASES, Phase
+
+DENSE = "dense"
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,23 @@ class Ladder:
 
 
 def methods_of(spec: DeploymentSpec) -> dict[str, dict[str, object]]:
-    """Phase to method and the parameters that the contract gives, without the sparsity; dense phases are left out."""
-    return {
+    """Phase to method and the parameters that the contract gives, without the sparsity; dense phases are left out.
+
+    Decoding from the question is part of the policy, whether decode itself is dense or not.
+    """
+    found: dict[str, dict[str, object]] = {
         phase: {"method": part.method, **(part.model_extra or {})}
         for phase in PHASES
         if (part := spec.phase(phase)) is not None
     }
+    if found and spec.from_question:
+        found["decode"] = {**found.get("decode", {"method": DENSE}), "from": "question"}
+    return found
+
+
+def name_of(methods: Mapping[str, Mapping[str, object]]) -> str:
+    """`flexprefill+quest`."""
+    return "+".join(str(part["method"]) for part in methods.values() if part["method"] != DENSE)
 
 
 def policies(contract: Contract) -> list[Policy]:
@@ -93,7 +106,11 @@ def policies(contract: Contract) -> list[Policy]:
 
 
 def _only(deployment: DeploymentSpec, phases: list[Phase]) -> DeploymentSpec:
-    return deployment.model_copy(update={phase: None for phase in PHASES if phase not in phases})
+    dropped: dict[str, object] = {phase: None for phase in PHASES if phase not in phases}
+    if deployment.from_question and "kv" in phases and "decode" in dropped:
+        # What kv leaves is read from the question on, also where decode is dense.
+        dropped["decode"] = DecodeSpec.model_validate({"from": "question"})
+    return deployment.model_copy(update=dropped)
 
 
 def _add(found: list[Policy], deployment: str, spec: DeploymentSpec, *, whole: bool) -> None:
@@ -102,7 +119,7 @@ def _add(found: list[Policy], deployment: str, spec: DeploymentSpec, *, whole: b
         if policy.methods() == methods:
             found[place] = dataclasses.replace(policy, whole=policy.whole or whole)
             return
-    name = "+".join(str(part["method"]) for part in methods.values())
+    name = name_of(methods)
     if any(policy.name == name for policy in found):
         name = f"{name}-{deployment}"
     found.append(Policy(name, spec, whole))

@@ -18,6 +18,7 @@ from pytest_sparsetol.answering import answer
 from pytest_sparsetol.cells import MIX, Cell, planned_items
 from pytest_sparsetol.contract import Contract
 from pytest_sparsetol.engine.policy import DENSE
+from pytest_sparsetol.errors import BaselineError
 from pytest_sparsetol.items import Progress
 from pytest_sparsetol.result import CellResult, Evidence, lost, points
 from pytest_sparsetol.runner import Inputs, Runner, compare
@@ -103,6 +104,8 @@ def _test(
     curtailed: bool,
 ) -> tuple[Tested, float, bool]:
     """One group at one level; its seconds of answering, and whether it was finished before."""
+    if inputs.decided is not None and inputs.decided.verdict == "ERROR":
+        raise BaselineError(inputs.decided.reason)
     if inputs.decided is not None:
         return _untested(inputs.decided, level), 0.0, False
     key = cell_key(contract, cell, inputs, curtailed=curtailed)

@@ -10,8 +10,8 @@ CELL = {
     "contract", "model", "deployment", "group", "length", "verdict", "reason", "degradation", "lower", "upper",
     "threshold", "resolves", "items", "dense_score", "sparse_score", "missing_rate", "truncated_rate",
     "declared_sparsity", "measured_sparsity", "loaded_sparsity", "methods", "found", "layers", "local_layers",
-    "decode_from", "sparse_steps", "noise", "evidence_recall", "device", "backend", "seconds", "seconds_per_item", "peak_memory",
-    "node_id",
+    "decode_from", "sparse_steps", "noise", "evidence_recall", "device", "backend", "seconds",
+    "seconds_per_item", "peak_memory", "node_id",
 }  # fmt: skip
 MIX = {
     "contract", "model", "deployment", "length", "verdict", "reason", "degradation", "lower", "upper", "threshold",

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from sparsetol_kernels.attention import Scoring, attend_with_log_sum
 from sparsetol_kernels.backend import Backend, checking_indices, gluon_serves, interpreting, triton_serves
-from sparsetol_kernels.errors import BackendError, require, require_alike, require_shape
+from sparsetol_kernels.errors import BackendError, require, require_shape
+from sparsetol_kernels.inputs import check_prompt, check_scores, rows_contiguous
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +81,7 @@ def block_sparse_attention(
     chosen = block_sparse_backend(query, key, value, block, softcap=softcap, sinks=sinks, backend=backend)
     forward = _forward_of(chosen)
     return forward(
-        *(_rows_contiguous(tensor) for tensor in (query, key, value)), block_index.contiguous(),
+        *(rows_contiguous(tensor) for tensor in (query, key, value)), block_index.contiguous(),
         block_count.contiguous(), block, starts=starts, scale=scale, softcap=softcap, sinks=sinks,
         log_sum=return_log_sum_exp,
     )  # fmt: skip
@@ -170,10 +171,6 @@ def _forward_of(backend: Backend) -> Callable[..., tuple[Tensor, Tensor | None]]
     return forward
 
 
-def _rows_contiguous(tensor: Tensor) -> Tensor:
-    return tensor if tensor.stride(3) == 1 else tensor.contiguous()
-
-
 def _fits_tma(tensor: Tensor) -> bool:
     """Whether the tensor memory accelerator can address it: rows contiguous, all else in steps of 16 bytes."""
     steps = [stride * tensor.element_size() for stride in tensor.stride()[:3]]
@@ -184,19 +181,9 @@ def _check(
     query: Tensor, key: Tensor, value: Tensor, index: Tensor, count: Tensor, block: int,
     starts: Tensor | None, scale: float, softcap: float | None, sinks: Tensor | None,
 ) -> None:  # fmt: skip
-    require(query.dim() == 4, _NAME, f"query has {query.dim()} dimensions; wanted [batch, query heads, length, size]")
-    batch, heads, length, size = query.shape
-    wanted = f"[batch {batch}, key heads, length {length}, "
-    require_shape(_NAME, "key", key, (batch, None, length, size), f"{wanted}head size {size}], as the query's")
+    check_prompt(_NAME, query, key, value)
+    batch, heads, length, _ = query.shape
     key_heads = key.shape[1]
-    require_shape(_NAME, "value", value, (batch, key_heads, length, None), f"{wanted}value size], as the key's")
-    require(
-        key_heads > 0 and heads % key_heads == 0,
-        _NAME, f"{heads} query heads must be a multiple of the {key_heads} key heads",
-    )  # fmt: skip
-    require(length > 0 and batch > 0, _NAME, f"batch {batch} and length {length} must be at least 1")
-    require_alike(_NAME, "query, key and value", query, key, value)
-    require(query.is_floating_point(), _NAME, f"query is {query.dtype}; wanted bfloat16, float16 or float32")
     require(scale > 0, _NAME, f"scale {scale} must be above 0")
     require(block >= 1, _NAME, f"block {block} must be at least 1 token")
     rows = -(-length // block)
@@ -220,10 +207,7 @@ def _check(
             tensor.dtype == torch.int32 and tensor.device == query.device,
             _NAME, f"{name} is {tensor.dtype} on {tensor.device}; wanted int32 on {query.device}",
         )  # fmt: skip
-    require(softcap is None or softcap > 0, _NAME, f"softcap {softcap} must be above 0")
-    if sinks is not None:
-        require_shape(_NAME, "sinks", sinks, (heads,), f"[query heads {heads}]")
-        require(sinks.device == query.device, _NAME, f"sinks are on {sinks.device}; wanted {query.device}")
+    check_scores(_NAME, query, softcap, sinks)
 
 
 def _check_indices(index: Tensor, count: Tensor, block: int, length: int, starts: Tensor | None) -> None:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from sparsetol_kernels.attention import Scoring, attend_with_log_sum
 from sparsetol_kernels.backend import Backend, triton_serves
-from sparsetol_kernels.errors import BackendError, require, require_alike, require_shape
+from sparsetol_kernels.errors import BackendError, require, require_shape
+from sparsetol_kernels.inputs import check_prompt, check_scores, rows_contiguous
 from sparsetol_kernels.selection import LineSelection
 
 BLOCKS = (16, 32, 64, 128)
@@ -74,7 +75,7 @@ def vertical_slash_attention(
     forward: Callable[..., tuple[Tensor, Tensor | None]] = _by_definition
     if chosen is Backend.TRITON:
         forward = importlib.import_module("sparsetol_kernels.on_triton.vertical_slash").forward
-        query, key, value = (t if t.stride(3) == 1 else t.contiguous() for t in (query, key, value))
+        query, key, value = (rows_contiguous(tensor) for tensor in (query, key, value))
     return forward(
         query, key, value, columns, slashes, block,
         scale=scale, softcap=softcap, sinks=sinks, log_sum=return_log_sum_exp,
@@ -130,19 +131,8 @@ def _check(
     query: Tensor, key: Tensor, value: Tensor, columns: Tensor, slashes: Tensor, block: int,
     scale: float, softcap: float | None, sinks: Tensor | None,
 ) -> None:  # fmt: skip
-    require(query.dim() == 4, _NAME, f"query has {query.dim()} dimensions; wanted [batch, query heads, length, size]")
-    batch, heads, length, size = query.shape
-    wanted = f"[batch {batch}, key heads, length {length}, "
-    require_shape(_NAME, "key", key, (batch, None, length, size), f"{wanted}head size {size}], as the query's")
-    key_heads = key.shape[1]
-    require_shape(_NAME, "value", value, (batch, key_heads, length, None), f"{wanted}value size], as the key's")
-    require(
-        key_heads > 0 and heads % key_heads == 0,
-        _NAME, f"{heads} query heads must be a multiple of the {key_heads} key heads",
-    )  # fmt: skip
-    require(length > 0 and batch > 0, _NAME, f"batch {batch} and length {length} must be at least 1")
-    require_alike(_NAME, "query, key and value", query, key, value)
-    require(query.is_floating_point(), _NAME, f"query is {query.dtype}; wanted bfloat16, float16 or float32")
+    check_prompt(_NAME, query, key, value)
+    batch, heads, length, _ = query.shape
     for name, lines in (("columns", columns), ("slashes", slashes)):
         require_shape(_NAME, name, lines, (batch, heads, length), f"[batch {batch}, query heads {heads}, {length}]")
         require(
@@ -151,7 +141,4 @@ def _check(
         )  # fmt: skip
     require(block >= 1, _NAME, f"block {block} must be at least 1 row")
     require(scale > 0 and math.isfinite(scale), _NAME, f"scale {scale} must be above 0")
-    require(softcap is None or softcap > 0, _NAME, f"softcap {softcap} must be above 0")
-    if sinks is not None:
-        require_shape(_NAME, "sinks", sinks, (heads,), f"[query heads {heads}]")
-        require(sinks.device == query.device, _NAME, f"sinks are on {sinks.device}; wanted {query.device}")
+    check_scores(_NAME, query, softcap, sinks)

@@ -81,3 +81,26 @@ def test_places_predict_the_reply(tokenizer: PreTrainedTokenizerFast) -> None:
     following = batch.ids.ravel()[batch.places + 1]
     assert (following == batch.targets[:, 0]).all()
     assert batch.turns[-1] == len(batch.turn_tasks) - 1
+
+
+def test_lists_are_replied_in_any_order() -> None:
+    rng = Random(4)
+    replies = [
+        [int(number) for number in re.findall(r"\d+", example("story_filtering", 896, rng)[0].reply)] for _ in range(30)
+    ]
+    assert any(numbers != sorted(numbers) for numbers in replies)
+
+
+def test_wrong_options_may_differ_from_the_right_one_in_one_word() -> None:
+    rng = Random(5)
+    alike = 0
+    for _ in range(30):
+        for turn in example("qa_one", 896, rng)[1:]:
+            options = dict(re.findall(r"^([A-D])\. (.*)$", turn.message, flags=re.MULTILINE))
+            right = options.get(turn.reply[-1], "").split()
+            alike += any(
+                len(wrong.split()) == len(right) and wrong.split()[-1:] == right[-1:]
+                for letter, wrong in options.items()
+                if letter != turn.reply[-1]
+            )
+    assert alike >= 10

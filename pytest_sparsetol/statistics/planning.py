@@ -11,6 +11,8 @@ EARLY = 0.1
 """Share of alpha that early FAIL spends of the error that it shares with the last look; the look has the rest."""
 LATE = 1 - EARLY
 MOST_STEPS = 500.0
+TANGENTS = (1.0, 0.0, 2.0, 3.0)
+"""Where the bound of a mix touches what it bounds, in items x limit; each is valid, one is close."""
 
 
 def limit_without_loss(items: int, alpha: float) -> float:
@@ -46,13 +48,24 @@ def items_to_pass(threshold: float, confidence: float) -> int:
 def mix_surely_passes(items: Sequence[int], weights: Sequence[float], threshold: float, alpha: float) -> bool:
     """Whether a mix passes for sure if no group shows a loss; False leaves the question to `decide_mix`.
 
-    Without a loss the limit variable of a group of n items (see `melding`) is one of Beta(1, n), which an exponential
-    variable of rate n exceeds in distribution: the weighted sum's tail is at most that of exponential phases.
+    Without a loss the limit variable of a group of n items (see `melding`) is 1 - exp(-Y), where n Y is exponential,
+    moved by -log(LATE) for the share of alpha that early FAIL leaves. The curve lies under each of its tangents, so
+    that the weighted sum is at most a constant plus exponential phases, whose tail is known.
     """
-    # A group's limits have the share of alpha that early FAIL leaves, which moves its variable by -log(LATE) / n.
-    moved = sum(weight * -math.log(LATE) / number for number, weight in zip(items, weights, strict=True))
-    left = threshold - moved
-    return left > 0 and _phases_exceed([n / w for n, w in zip(items, weights, strict=True)], left) <= alpha
+    return any(_tangents_pass(items, weights, threshold, alpha, place) for place in TANGENTS)
+
+
+def _tangents_pass(
+    items: Sequence[int], weights: Sequence[float], threshold: float, alpha: float, place: float
+) -> bool:
+    """The same by tangents where each group's n Y is `place`."""
+    left, rates = threshold, []
+    for number, weight in zip(items, weights, strict=True):
+        at = place / number
+        slope = math.exp(-at)
+        left -= weight * (1 - slope + slope * (-math.log(LATE) / number - at))
+        rates.append(number / (weight * slope))
+    return left > 0 and _phases_exceed(rates, left) <= alpha
 
 
 def _phases_exceed(rates: Sequence[float], time: float) -> float:

@@ -48,9 +48,9 @@ def test_without_a_baseline_the_guess_is_said(project: pytest.Pytester) -> None:
 
 
 def test_warnings_as_errors_still_collect_unless_they_are_named(project: pytest.Pytester) -> None:
-    result = project.runpytest_inprocess("sparsetol.yaml", "--co", "-q", "-W", "error")
+    result = project.runpytest_subprocess("sparsetol.yaml", "--co", "-q", "-W", "error")
     assert result.ret == pytest.ExitCode.OK
     assert result.stdout.str().count(SHORT) == 1
 
     named = ("-W", "error::pytest_sparsetol.errors.PowerWarning")
-    assert project.runpytest_inprocess("sparsetol.yaml", "--co", "-q", *named).ret != pytest.ExitCode.OK
+    assert project.runpytest_subprocess("sparsetol.yaml", "--co", "-q", *named).ret != pytest.ExitCode.OK

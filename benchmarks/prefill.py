@@ -1,13 +1,15 @@
 """Block-sparse prefill on one CUDA GPU: dense and block-sparse attention of kept libraries against ours, in one run.
 
     PYTHONPATH=.:kernels python benchmarks/prefill.py --out benchmarks/results/prefill-h100.json
+    python benchmarks/speedup_plot.py
 
 One sequence, 32 query heads, 8 key heads, head size 128, bfloat16, causal; queries and keys as a model hands them on,
 `[batch, length, heads, size]` in memory. TFLOP/s count the listed blocks in full, the diagonal ones too (dense: the
 causal half). `whole` is selection, lists and attention. Times are medians of CUDA events. Only rows of one run may be
 compared. Each result is checked against float64 on some rows before it is timed. Rows are written as they are measured,
 so that a run that is cut short loses nothing; no further row begins after --seconds. Libraries that are not installed
-are named in a row of their own.
+are named in a row of their own. `graph` is a replay of the whole operation as a CUDA graph: without it, short prompts
+are as slow as the host launches kernels.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +46,8 @@ SOURCES = (
     "on_triton/vertical_slash.py",
 )
 HEADS, KEY_HEADS, SIZE = 32, 8, 128
+LIBRARIES = ("fa3-fwd", "flash-attn-4", "nvidia-cutlass-dsl", "quack-kernels")
+LENGTHS = (32768, 131072, 8192, 4096)
 SPARSITIES = (0.5, 0.8, 0.9, 0.95)
 TOLERANCE = 1e-2
 
@@ -64,7 +69,10 @@ class Record:
             self.out.write_text(json.dumps(self.rows, indent=1) + "\n", encoding="utf-8")
 
     def attempt(self, call: Callable[[], Any], /, **row: Any) -> Any:
-        """Run something; what fails or comes too late is a row that says so, not the end of the run."""
+        """Run something; what fails or comes too late is a row that says so, not the end of the run.
+
+        Unless the device itself fails: nothing can be computed after that.
+        """
         if time.monotonic() > self.deadline:
             self.add(**row, left_out="no time left")
             return None
@@ -72,11 +80,24 @@ class Record:
             return call()
         except Exception as error:  # noqa: BLE001,RUF100  # a library that fails is a finding
             self.add(**row, error=f"{type(error).__name__}: {str(error)[:300]}")
-            return None
+        try:
+            torch.cuda.synchronize()
+        except RuntimeError as error:
+            raise SystemExit(f"the device failed at the last row: {error}") from error
+        return None
 
 
 def _event() -> torch.cuda.Event:
     return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+
+
+def graphed(call: Callable[[], object]) -> Callable[[], object]:
+    """The call as a replay of a CUDA graph, which takes no host time."""
+    call()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        call()
+    return graph.replay
 
 
 def milliseconds(call: Callable[[], object], spend: float = 120.0) -> float:
@@ -187,23 +208,41 @@ def timed(record: Record, what: str, lists: Lists, call: Callable[[], Tensor], *
 
 
 def dense(record: Record, prompt: Prompt, fa3: Any, fa4: Any) -> None:
-    """Dense attention of the installed libraries."""
+    """Dense attention of the installed libraries, the result checked on some rows."""
     q, k, v = (tensor.transpose(1, 2) for tensor in (prompt.query, prompt.key, prompt.value))
-    calls: dict[str, Callable[[], object]] = {}
+    calls: dict[str, Callable[[], Any]] = {}
     if fa3 is not None:
         calls["dense FlashAttention-3"] = lambda: fa3.flash_attn_func(q, k, v, causal=True)
     if fa4 is not None:
         calls["dense FlashAttention-4"] = lambda: fa4[0](q, k, v, causal=True)
     attention = torch.nn.functional.scaled_dot_product_attention
-    calls["dense SDPA"] = lambda: attention(prompt.query, prompt.key, prompt.value, is_causal=True, enable_gqa=True)
+    calls["dense SDPA"] = lambda: attention(
+        prompt.query, prompt.key, prompt.value, is_causal=True, enable_gqa=True
+    ).transpose(1, 2)
     for what, call in calls.items():
         row = {"what": what, "length": prompt.length}
 
-        def run(call: Callable[[], object] = call, row: dict[str, Any] = row) -> None:
+        def run(call: Callable[[], Any] = call, row: dict[str, Any] = row) -> None:
+            out = call()
+            error = dense_error(prompt, out[0] if isinstance(out, tuple) else out)
+            if not error < TOLERANCE:
+                record.add(**row, error=f"wrong: relative error {error:.3g}")
+                return
             ms = milliseconds(call)
-            record.add(**row, ms=round(ms, 4), tflops=round(prompt.flops / ms / 1e9, 1))
+            record.add(**row, ms=round(ms, 4), tflops=round(prompt.flops / ms / 1e9, 1), relative_error=round(error, 5))
 
         record.attempt(run, **row)
+
+
+def dense_error(prompt: Prompt, out: Tensor) -> float:
+    """Relative error of one head's last 64 rows against float64; `out` is `[1, length, heads, size]`."""
+    head, start = 5, prompt.length - 64
+    owner = head // (HEADS // KEY_HEADS)
+    places = torch.arange(prompt.length, device="cuda")
+    scores = prompt.query[0, head, start:].double() @ prompt.key[0, owner].double().T * SIZE**-0.5
+    weights = scores.masked_fill(places > places[start:, None], -math.inf).softmax(dim=-1)
+    expected = weights @ prompt.value[0, owner].double()
+    return float((out[0, start:, head].double() - expected).norm() / expected.norm())
 
 
 def split(lists: Lists) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -278,12 +317,16 @@ def flash4(record: Record, lists: Lists, fa4: Any) -> None:
 def ours(record: Record, lists: Lists) -> None:
     """Each of our backends that takes the call, and the whole operation."""
     prompt = lists.prompt
+    where = {"length": prompt.length, "block": lists.block, "sparsity": lists.held}
     best = block_sparse_backend(prompt.query, prompt.key, prompt.value, lists.block)
     for backend in dict.fromkeys((best, Backend.TRITON)):
         timed(record, f"ours, {backend}", lists, functools.partial(lists.attend, backend))
     timed(record, f"ours, whole, {best}", lists, lists.whole)
-    row = {"what": "our selection", "length": prompt.length, "block": lists.block, "sparsity": lists.held}
-    record.attempt(lambda: record.add(**row, ms=round(milliseconds(lists.select), 4)), **row)
+    if prompt.length <= 8192:
+        row = {"what": f"ours, whole, {best}, graph"} | where
+        record.attempt(lambda: record.add(**row, ms=round(milliseconds(graphed(lists.whole)), 4)), **row)
+    chosen = {"what": "our selection"} | where
+    record.attempt(lambda: record.add(**chosen, ms=round(milliseconds(lists.select), 4)), **chosen)
 
 
 def tune(record: Record, prompt: Prompt, block: int) -> None:
@@ -412,49 +455,77 @@ def table(rows: list[dict[str, Any]]) -> None:
         )
 
 
+def measure(record: Record, length: int, fa3: Any, fa4: Any, quick: bool) -> None:
+    """All rows of one length at blocks of 128."""
+    prompt = Prompt(length)
+    dense(record, prompt, fa3, fa4)
+    lists = [Lists(prompt, 128, sparsity) for sparsity in SPARSITIES]
+    for each in lists:
+        ours(record, each)
+    if fa4 is not None:
+        for each in lists:
+            flash4(record, each, fa4)
+    for sparsity in (0.9,) if quick else SPARSITIES:
+        vertical_slash(record, prompt, sparsity)
+    # Last, as it compiles for each shape.
+    for each, sparsity in zip(lists, SPARSITIES, strict=True):
+        if not quick or length == 32768 or (length == 131072 and sparsity in {0.5, 0.9}):
+            flex(record, each)
+
+
+def smaller_blocks(record: Record, prompt: Prompt, fa4: Any, quick: bool) -> None:
+    """Blocks of 64, 32 and 16; FlashAttention-4 takes 64, FlexAttention 64 and 32."""
+    for block in (64, 32, 16):
+        for sparsity in (0.9,) if quick else SPARSITIES:
+            lists = Lists(prompt, block, sparsity)
+            ours(record, lists)
+            if fa4 is not None and block == 64:
+                flash4(record, lists, fa4)
+            if block >= 32:
+                flex(record, lists)
+
+
+def installed(package: str) -> str | None:
+    """Version of a package, None where it is not there."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--seconds", type=float, default=600.0, help="no row begins later than this (default: 600)")
-    parser.add_argument("--quick", action="store_true", help="peers at fewer points, for about 150 seconds")
+    parser.add_argument("--lengths", type=int, nargs="+", default=list(LENGTHS), help="in this order")
+    parser.add_argument("--quick", action="store_true", help="FlexAttention and vertical-slash at fewer points")
+    parser.add_argument("--fa4", action="store_true", help="stop at once where FlashAttention-4 cannot be imported")
     parser.add_argument("--tune", action="store_true", help="also other tiles of the plain Triton kernel, last")
     arguments = parser.parse_args()
     record = Record(arguments.out, time.monotonic() + arguments.seconds)
     properties = torch.cuda.get_device_properties(0)
     record.add(
         what="run", device=properties.name, multiprocessors=properties.multi_processor_count, torch=torch.__version__,
-        triton=triton.__version__, sources=source_hash(*SOURCES), files=SOURCES,
+        cuda=torch.version.cuda, triton=triton.__version__, libraries={name: installed(name) for name in LIBRARIES},
+        sources=source_hash(*SOURCES), files=SOURCES,
     )  # fmt: skip
-    ceilings(record)
     fa3 = record.attempt(import_fa3, what="FlashAttention-3")
     fa4 = record.attempt(import_fa4, what="FlashAttention-4")
-    for length in (32768, 131072, 8192):
-        prompt = Prompt(length)
-        dense(record, prompt, fa3, None if arguments.quick else fa4)
-        lists = [Lists(prompt, 128, sparsity) for sparsity in SPARSITIES]
-        for each in lists:
-            ours(record, each)
-        for each in lists:
-            if not arguments.quick or length == 32768 or (length == 131072 and each.sparsity in {0.5, 0.9}):
-                flex(record, each)
-        for each in lists:
-            if fa4 is not None and (not arguments.quick or length != 8192):
-                flash4(record, each, fa4)
-        for sparsity in (0.9,) if arguments.quick else SPARSITIES:
-            vertical_slash(record, prompt, sparsity)
-        del prompt, lists
+    if arguments.fa4 and fa4 is None:
+        raise SystemExit("FlashAttention-4 cannot be imported: see the row above")
+    record.attempt(functools.partial(ceilings, record), what="ceilings")
+    for length in arguments.lengths:
+        # Of its own inputs and lists; a row's own failure is caught within.
+        record.attempt(functools.partial(measure, record, length, fa3, fa4, arguments.quick), what="all", length=length)
         torch.cuda.empty_cache()
     prompt = Prompt(32768)
-    for block in (64, 32, 16):
-        for sparsity in (0.9,) if arguments.quick else SPARSITIES:
-            lists_of = Lists(prompt, block, sparsity)
-            ours(record, lists_of)
-            if block >= 32:
-                flex(record, lists_of)
+    record.attempt(
+        functools.partial(smaller_blocks, record, prompt, fa4, arguments.quick), what="smaller blocks", length=32768
+    )
     if arguments.tune:
         for block in (64, 16, 128, 32):
-            tune(record, prompt, block)
+            record.attempt(functools.partial(tune, record, prompt, block), what="tile", block=block)
     table(record.rows)
 
 

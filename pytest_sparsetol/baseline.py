@@ -134,8 +134,18 @@ class BaselineStore:
                 found.append((header, _rows(path, header)))
         return found
 
-    def explain_missing(self, fingerprint: Fingerprint, missing: int, wanted: int) -> MissingInputError | BaselineError:
-        """The error for items without a stored outcome: what is there instead, and how to record."""
+    def explain_missing(
+        self, fingerprint: Fingerprint, missing: int, wanted: int, *, shared: bool = False
+    ) -> MissingInputError | BaselineError:
+        """The error for items without a stored outcome: what is there instead, and how to record.
+
+        Args:
+            fingerprint: of what was looked for.
+            missing: items without a stored outcome.
+            wanted: items looked for.
+            shared: whether the store holds several models, so that another one's outcomes are not stale ones.
+
+        """
         path = self.path(fingerprint)
         what = f"{fingerprint.task}[{show_length(fingerprint.length)}]"
         if path.exists():
@@ -144,12 +154,18 @@ class BaselineStore:
                 f"record it with {RECORD_OPTION}"
             )
         for other in sorted(path.parent.glob(f"{fingerprint.task}-{show_length(fingerprint.length)}-*.jsonl")):
-            changed = fingerprint.differences(_header(other)["fingerprint"])
+            stored = _header(other)["fingerprint"]
+            if shared and stored.get("model") != fingerprint.model:
+                continue
+            changed = fingerprint.differences(stored)
             return BaselineError(
                 f"the dense baseline of {what} is stale ({other.name}): it differs in {', '.join(changed)}; "
                 f"if that change is meant, record it with {RECORD_OPTION}"
             )
-        return MissingInputError(f"no dense baseline of {what} in {self.folder.name}/; record it with {RECORD_OPTION}")
+        of_it = " of this model" if shared else ""
+        return MissingInputError(
+            f"no dense baseline of {what}{of_it} in {self.folder.name}/; record it with {RECORD_OPTION}"
+        )
 
     def recorded(self, fingerprint: Fingerprint) -> dict[str, Any]:
         """How the file was recorded: device, versions, batch size; empty where nothing is stored."""

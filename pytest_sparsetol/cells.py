@@ -17,11 +17,22 @@ MIX = "mix"
 
 @dataclass(frozen=True)
 class Cell:
-    """One test: a group's loss under a deployment at a length. The group `mix` weighs all groups by traffic."""
+    """One test: a group's loss under a deployment at a length. The group `mix` weighs all groups by traffic.
+
+    Attributes:
+        model: its name where the contract has several, None otherwise.
+
+    """
 
     deployment: str
     group: str
     length: int
+    model: str | None = None
+
+    @property
+    def policy(self) -> str:
+        """What it gates: `quest-10x`, or `larger/quest-10x` where the contract has several models."""
+        return policy_name(self.model, self.deployment)
 
     @property
     def name(self) -> str:
@@ -34,12 +45,23 @@ class Cell:
         return self.group == MIX
 
 
+def policy_name(model: str | None, deployment: str) -> str:
+    """The middle part of node ids."""
+    return deployment if model is None else f"{model}/{deployment}"
+
+
+def policy_of(node_id: str) -> str:
+    """The same of a cell or mix, given its node id."""
+    return node_id.rsplit("::", 2)[-2]
+
+
 def cells(contract: Contract) -> Iterator[Cell]:
     """All cells in the order of the file: by deployment, length and group, each length's mix after its groups."""
+    model = contract.model_name if contract.among else None
     for deployment in contract.spec.deployments:
         for length in contract.spec.lengths:
             for group in (*contract.spec.mix, MIX):
-                yield Cell(deployment, group, length)
+                yield Cell(deployment, group, length, model)
 
 
 def planned_items(contract: Contract, group: str, most: int | None = None) -> int:
@@ -52,7 +74,7 @@ def empty_result(contract: Contract, cell: Cell, node_id: str, decided: Verdict,
     """A cell of which nothing was measured."""
     return CellResult(
         contract=contract.path.name,
-        model=contract.model.name,
+        model=contract.model_name,
         deployment=cell.deployment,
         group=cell.group,
         length=cell.length,

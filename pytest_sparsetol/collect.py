@@ -33,10 +33,15 @@ class ContractFile(pytest.File):
     """A contract; collecting it reads and checks it."""
 
     def collect(self) -> Iterator[pytest.Collector]:
-        """One node a deployment, or a policy in a sweep. A contract that cannot be used is one collection error."""
+        """One node a deployment, or a policy in a sweep. A contract that cannot be used is one collection error.
+
+        Deployments of one model follow each other, so that each model is loaded once.
+        """
         session = self.config.stash[SESSION_KEY]
         try:
-            contract = session.contract(self.path)
+            contracts = session.contracts(self.path)
+            # What is said of a contract's suite and items is the same for each of its models.
+            contract = contracts[0]
             if session.sweep:
                 check_sweep(contract)
         except ValueError as error:
@@ -52,12 +57,13 @@ class ContractFile(pytest.File):
         short = shortfall(contract)
         if short is not None:
             announce(self, PowerWarning(short))
-        for name in contract.spec.deployments:
-            yield Deployment.from_parent(self, name=name, contract=contract)
+        for contract in contracts:
+            for policy in dict.fromkeys(cell.policy for cell in cells(contract)):
+                yield Deployment.from_parent(self, name=policy, contract=contract)
 
 
 class Deployment(pytest.Collector):
-    """A deployment of a contract."""
+    """A deployment of a contract, of one of its models where it has several."""
 
     def __init__(self, *, contract: Contract, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -66,7 +72,7 @@ class Deployment(pytest.Collector):
     def collect(self) -> Iterator[CellItem]:
         """One item a cell."""
         for cell in cells(self.contract):
-            if cell.deployment == self.name:
+            if cell.policy == self.name:
                 # Said as text, the id is read as `--lf` and command lines read it: pytest 9.2 splits off the bracket.
                 item = CellItem.from_parent(
                     self, name=cell.name, nodeid=f"{self.nodeid}::{cell.name}", contract=self.contract, cell=cell
@@ -114,7 +120,7 @@ class CellItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         """Where the deployment stands in the contract, and the heading of a failure."""
         line, _ = self.contract.document.position(("deployments", self.cell.deployment))
-        return self.path, line - 1, f"{self.cell.name} {self.cell.deployment}"
+        return self.path, line - 1, f"{self.cell.name} {self.cell.policy}"
 
 
 def conclude(session: GateSession, contract: Contract, result: CellResult | MixResult) -> tuple[str, str]:

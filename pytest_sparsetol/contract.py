@@ -6,10 +6,12 @@ groups, methods, reachable sparsities, context length, and whether the items can
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import itertools
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -75,9 +77,17 @@ class Strict(BaseModel):
 
 
 class ModelSpec(Strict):
-    """The model under test."""
+    """The model under test.
+
+    Attributes:
+        name: what node ids and reports call it where a contract has several; its folder's or file's name by default.
+        deployments: those that this one of several models is gated under; all by default.
+
+    """
 
     path: str = Field(min_length=1)
+    name: Name | None = None
+    deployments: Annotated[list[Name], Field(min_length=1)] | None = None
     revision: str | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -178,7 +188,7 @@ class SweepSpec(Strict):
 
 
 class ContractSpec(Strict):
-    """The whole file."""
+    """The whole file, as it is for one of its models."""
 
     contract: Literal[1]
     model: ModelSpec
@@ -211,13 +221,25 @@ class ContractSpec(Strict):
 
 @dataclass(frozen=True, eq=False)
 class Contract:
-    """A checked contract with what it names."""
+    """A checked contract with what it names, for one model: a file that lists several is as many contracts.
+
+    Attributes:
+        spec: with this model's deployments alone.
+        among: names of all models where the file lists several, in its order; empty otherwise.
+
+    """
 
     path: Path
     spec: ContractSpec
     suite: Suite
     model: ModelFiles
     document: Document
+    among: tuple[str, ...] = ()
+
+    @property
+    def model_name(self) -> str:
+        """As the contract names it, or as its folder or file is called."""
+        return self.spec.model.name or self.model.name
 
     @property
     def digest(self) -> str:
@@ -247,18 +269,29 @@ class Contract:
 
 
 @dataclass(frozen=True)
-class _Overlaid(Document):
-    """A document with one of its profiles laid over the rest; errors point at the profile where it says the part."""
+class _View(Document):
+    """A document as one of its models and one of its profiles see it; errors point at where the file says the part.
 
-    profile: str
+    Attributes:
+        model: place of the model in the file's list, None where it names one alone.
+        profile: laid over the rest, None for the file as it stands.
+
+    """
+
+    model: int | None = None
+    profile: str | None = None
 
     def position(self, loc: Loc) -> tuple[int, int]:
-        inside: Loc = ("profiles", self.profile, *loc)
-        return super().position(inside if _holds(self.data_as_written, inside) else loc)
+        return super().position(self._written(loc))
 
     def key_position(self, loc: Loc) -> tuple[int, int]:
-        inside: Loc = ("profiles", self.profile, *loc)
-        return super().key_position(inside if _holds(self.data_as_written, inside) else loc)
+        return super().key_position(self._written(loc))
+
+    def _written(self, loc: Loc) -> Loc:
+        inside: Loc = ("profiles", str(self.profile), *loc)
+        if self.profile is not None and _holds(self.data_as_written, inside):
+            return inside
+        return ("model", self.model, *loc[1:]) if self.model is not None and loc[:1] == ("model",) else loc
 
     @functools.cached_property
     def data_as_written(self) -> dict[str, Any]:
@@ -266,12 +299,35 @@ class _Overlaid(Document):
 
 
 def load_contract(path: Path, profile: str | None = None) -> Contract:
-    """Read and check the contract at `path`, with `profile` laid over it.
+    """Read and check a contract of one model; see `load_contracts`."""
+    contracts = load_contracts(path, profile)
+    if len(contracts) > 1:
+        raise contracts[0].document.error(("model",), "model: one model is needed here, and the contract lists several")
+    return contracts[0]
+
+
+def load_contracts(path: Path, profile: str | None = None) -> tuple[Contract, ...]:
+    """Read and check the contract at `path`, with `profile` laid over it: one contract a model, in the file's order.
 
     Every profile of the file is checked, whichever is asked for. Raises `LocatedError` for the first thing that is
     wrong, with file, line, column, the value, and what would be right.
     """
     document = load(path)
+    written = document.data.get("model")
+    if not isinstance(written, list):
+        return (_load(document, profile),)
+    if not written:
+        raise document.error(("model",), "model: an empty list; name a model, or several")
+    views = [
+        _View(document.path, {**document.data, "model": entry}, document.root, model=place)
+        for place, entry in enumerate(written)
+    ]
+    contracts = [_load(view, profile) for view in views]
+    return tuple(contracts) if len(contracts) == 1 else tuple(_tell_apart(contracts))
+
+
+def _load(document: Document, profile: str | None) -> Contract:
+    """The contract of one model."""
     plain = _check(document)
     if profile is not None and profile not in plain.spec.profiles:
         raise document.error(("profiles",), f"no profile {profile!r}; {nearest(profile, plain.spec.profiles)}")
@@ -283,12 +339,35 @@ def load_contract(path: Path, profile: str | None = None) -> Contract:
     return chosen
 
 
+def _tell_apart(contracts: Sequence[Contract]) -> Iterator[Contract]:
+    """Contracts of one file that know of each other; their models' names become parts of node ids."""
+    names: list[str] = []
+    for contract in contracts:
+        name, loc = contract.model_name, ("model", "path" if contract.spec.model.name is None else "name")
+        if re.match(NAME, name) is None:
+            raise contract.document.error(loc, f"model: {name!r} cannot be part of a node id; give the model a name")
+        if name in names:
+            raise contract.document.error(loc, f"model: two models are called {name!r}; give each a name of its own")
+        if contract.spec.certificate is not None:
+            raise contract.document.error(
+                ("certificate",), "certificate: it is of one model; a contract that lists several cannot cite one"
+            )
+        names.append(name)
+    for deployment in contracts[0].document.data["deployments"]:
+        if not any(deployment in contract.spec.deployments for contract in contracts):
+            raise contracts[0].document.error(
+                ("deployments", deployment), f"deployments.{deployment}: no model of the contract is gated under it"
+            )
+    return (dataclasses.replace(contract, among=tuple(names)) for contract in contracts)
+
+
 def _overlay(document: Document, name: str, changes: dict[str, Any]) -> Document:
     for key in ("contract", "profiles", "model", "suite"):
         if key in changes:
             raise document.error(("profiles", name, key), f"a profile cannot change {key!r}")
     data = _merge({key: value for key, value in document.data.items() if key != "profiles"}, changes)
-    return _Overlaid(document.path, data, document.root, name)
+    model = document.model if isinstance(document, _View) else None
+    return _View(document.path, data, document.root, model, name)
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -310,7 +389,7 @@ def _holds(data: Any, loc: Loc) -> bool:
 
 
 def _check(document: Document) -> Contract:
-    spec = document.validate(ContractSpec)
+    spec = _own_deployments(document, document.validate(ContractSpec))
     contract = Contract(document.path, spec, _suite(document, spec), _model(document, spec), document)
     for part in (
         _check_paths,
@@ -323,6 +402,23 @@ def _check(document: Document) -> Contract:
     ):
         part(contract)
     return contract
+
+
+def _own_deployments(document: Document, spec: ContractSpec) -> ContractSpec:
+    """The deployments that the model names, in the order of the file."""
+    wanted = spec.model.deployments
+    if wanted is not None and not (isinstance(document, _View) and document.model is not None):
+        raise document.error(
+            ("model", "deployments"), "model.deployments: a model alone is gated under all of a contract's deployments"
+        )
+    for place, name in enumerate(wanted or ()):
+        if name not in spec.deployments:
+            raise document.error(
+                ("model", "deployments", place),
+                f"model.deployments: no deployment {name!r}; {nearest(name, spec.deployments)}",
+            )
+    kept = {name: part for name, part in spec.deployments.items() if wanted is None or name in wanted}
+    return spec.model_copy(update={"deployments": kept})
 
 
 def _suite(document: Document, spec: ContractSpec) -> Suite:
@@ -454,7 +550,7 @@ def _check_lengths(contract: Contract) -> None:
             raise contract.document.error(
                 ("lengths", index),
                 f"{show_length(length)} and an answer of up to {answer} tokens exceed the {holds} tokens that "
-                f"{contract.model.name} holds",
+                f"{contract.model_name} holds",
             )
 
 
@@ -543,4 +639,4 @@ def _configure(spec: PhaseSpec, phase: Phase, length: int) -> Method:
     return method(sparsity=sparsity, **parameters)
 
 
-__all__ = ["Contract", "ContractSpec", "ModelSpec", "load_contract"]
+__all__ = ["Contract", "ContractSpec", "ModelSpec", "load_contract", "load_contracts"]

@@ -81,6 +81,12 @@ class Controller:
         terminalreporter.section("sparsetol")
         width = max(100, shutil.get_terminal_size().columns)
         terminalreporter.write(summary(gate.in_order(), width=width, colour=terminalreporter.hasmarkup))
+        found = gate.report().frontiers()
+        if found:
+            from pytest_sparsetol.report.equal_compute import equal_compute
+
+            terminalreporter.section("models at equal compute", sep="-")
+            terminalreporter.write(equal_compute(found, width=width, colour=terminalreporter.hasmarkup))
         if gate.shard is not None:
             ran, cells = len(gate.selected), sum(owner > 0 for owner in gate.shard.owners.values())
             terminalreporter.write_line(
@@ -112,7 +118,7 @@ class Controller:
         errors = []
         for path in dict.fromkeys(node_id.partition("::")[0] for node_id in gate.selected):
             try:
-                gate.contract(gate.root / path)
+                gate.contracts(gate.root / path)
             except ValueError as error:
                 errors.append(str(error))
         return errors
@@ -143,7 +149,7 @@ class Controller:
         outcome, text = conclude(gate, contract, result)
         line = contract.document.position(("deployments", cell.deployment))[0]
         path = node_id.partition("::")[0]
-        location = (path, line - 1, f"{cell.name} {cell.deployment}")
+        location = (path, line - 1, f"{cell.name} {cell.policy}")
         for when in ("setup", "call", "teardown"):
             acts = when == "call"
             longrepr: Any = None
@@ -189,8 +195,7 @@ class Controller:
 
     @staticmethod
     def _write_json(gate: GateSession, path: Path) -> None:
-        from pytest_sparsetol.report.jsonfile import Report, write_json
+        from pytest_sparsetol.report.jsonfile import write_json
 
         gate.complete()
-        cells, mixes = list(gate.results.values()), list(gate.mixes.values())
-        write_json(path, Report(cells, mixes, gate.evidence, gate.terms(), gate.shard))
+        write_json(path, gate.report())

@@ -60,7 +60,7 @@ class DenseOutcomes:
                     stored = self._record(contract, engine, store, fingerprint, wanted, progress)
             missing = [entry for entry in wanted if entry.item.id not in stored]
             if missing:
-                raise store.explain_missing(fingerprint, len(missing), len(wanted))
+                raise store.explain_missing(fingerprint, len(missing), len(wanted), shared=bool(contract.among))
             for entry in wanted:
                 row = stored[entry.item.id]
                 if row.prompt != entry.hash:

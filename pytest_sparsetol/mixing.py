@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,6 +47,16 @@ def terms(contract: Contract) -> Terms:
         {group: planned_items(contract, group) for group in contract.spec.mix},
         gate.inconclusive,
         gate.untestable,
+    )
+
+
+def terms_of_all(contracts: Sequence[Contract]) -> Terms:
+    """The terms of a file, whose models share them."""
+    first = terms(contracts[0])
+    if len(contracts) == 1:
+        return first
+    return dataclasses.replace(
+        first, contract=hashlib.sha256("".join(contract.digest for contract in contracts).encode()).hexdigest()
     )
 
 

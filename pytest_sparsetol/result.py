@@ -36,6 +36,26 @@ class NoiseFloor:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CellCost:
+    """Work of attention and MLP at a cell's length, as `pytest_sparsetol.cost` counts it.
+
+    Attributes:
+        batch: sequences that share a decoding step's reading of the weights.
+        dense_prefill_flops: FLOPs of a prompt.
+        dense_decode_bytes: bytes read for a generated token.
+        prefill_flops: the same under the deployment, by the sparsity that was loaded.
+        decode_bytes: likewise.
+
+    """
+
+    batch: int
+    dense_prefill_flops: float
+    dense_decode_bytes: float
+    prefill_flops: float
+    decode_bytes: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class CellResult:
     """One cell. Scores and losses are fractions, positive = loss; what was not measured is None.
 
@@ -60,6 +80,7 @@ class CellResult:
         evidence_recall: by phase, how much of what answers need the policy left to the queries that produce them; see
             `pytest_sparsetol.recall`.
         noise: the noise floor of the baseline, None where it was recorded without.
+        cost: work at this length; None where the model's config does not tell.
         seconds_per_item: answering and scoring alone, as the items' batch ran.
         peak_memory: bytes held on the device at most, None where it does not count them.
 
@@ -93,6 +114,7 @@ class CellResult:
     sparse_steps: float | None = None
     evidence_recall: EvidenceRecalls = field(default_factory=lambda: dict.fromkeys(PHASES))
     noise: NoiseFloor | None = None
+    cost: CellCost | None = None
     device: str | None = None
     backend: str | None = None
     seconds: float = 0.0
@@ -104,6 +126,8 @@ class CellResult:
         # From JSON, or from a worker, its parts come as plain mappings.
         if isinstance(self.noise, dict):
             object.__setattr__(self, "noise", NoiseFloor(**self.noise))
+        if isinstance(self.cost, dict):
+            object.__setattr__(self, "cost", CellCost(**self.cost))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,11 +151,26 @@ class MixResult:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The paired outcomes behind a cell, for the mix: in the order run."""
+    """The paired outcomes behind a cell, for the mix: in the order run.
+
+    Where a contract has several models, also what sets them side by side, of all planned items in the same order.
+
+    Attributes:
+        differences: dense - sparse score of the items used.
+        tasks: of the items used.
+        clusters: documents of the items used.
+        dense: dense scores of the planned items.
+        documents: number of each planned item's document; empty where no two items share one.
+        asked: hash of the planned items' messages: two models with the same one were asked the same.
+
+    """
 
     differences: list[float]
     tasks: list[str]
     clusters: list[str]
+    dense: list[float] = field(default_factory=list)
+    documents: list[int] = field(default_factory=list)
+    asked: str = ""
 
 
 def headline(verdict: Verdict, cell: str, deployment: str, reason: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ from pytest_sparsetol.answering import Answered, answer
 from pytest_sparsetol.baseline import Row
 from pytest_sparsetol.cells import Cell, empty_result
 from pytest_sparsetol.contract import Contract
+from pytest_sparsetol.cost.cell import cell_cost
 from pytest_sparsetol.dense import DenseOutcomes
 from pytest_sparsetol.engine.engine import Engine
 from pytest_sparsetol.engine.meter import Meter
@@ -72,6 +75,15 @@ class Runner:
             result, evidence = compare(contract, cell, inputs, progress)
         else:
             result, evidence = inputs.decided, Evidence([], [], [])
+        if inputs.engine.shape is not None:
+            policy = build_policy(contract, cell)
+            scored = sum(
+                method.scored_pairs(cell.length) for method in (policy.prefill, policy.kv) if method is not None
+            )
+            cost = cell_cost(inputs.engine.shape, result, scored, contract.spec.model.batch_size)
+            result = dataclasses.replace(result, cost=cost)
+        if contract.among:
+            evidence = _beside_other_models(evidence, inputs)
         return dataclasses.replace(result, seconds=time.monotonic() - begun), evidence
 
     def inputs(self, contract: Contract, cell: Cell, node_id: str, progress: Progress) -> Inputs:
@@ -103,9 +115,10 @@ class Runner:
         """The contract's model; the last one stays loaded."""
         key = (contract.model, contract.spec.model.model_dump_json())
         if self._engine is None or self._engine[0] != key:
-            # Let go of the other model before this one is loaded: both may not fit.
+            # Let go of the other model before this one is loaded, cycles included: both may not fit.
             self._engine = None
             self._items.clear()
+            gc.collect()
             self._engine = (
                 key,
                 Engine(contract.model, contract.spec.model, trust_remote_code=self.trust_remote_code),
@@ -119,6 +132,19 @@ class Runner:
         if key not in self._items:
             self._items[key] = prepare(contract, engine.prompt, cell, progress)
         return self._items[key]
+
+
+def _beside_other_models(evidence: Evidence, inputs: Inputs) -> Evidence:
+    """With what sets a cell beside the same one of another model."""
+    names = [entry.item.cluster for entry in inputs.prepared]
+    places = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    asked = hashlib.sha256("\0".join(entry.item.prompt for entry in inputs.prepared).encode()).hexdigest()[:16]
+    return dataclasses.replace(
+        evidence,
+        dense=[row.score for row in inputs.dense],
+        documents=[places[name] for name in names] if len(places) < len(names) else [],
+        asked=asked,
+    )
 
 
 def _check_certificate(contract: Contract, engine: Engine) -> None:

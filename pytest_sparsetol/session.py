@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_sparsetol.cells import Cell, cells, empty_result
-from pytest_sparsetol.contract import Contract, load_contract
+from pytest_sparsetol.contract import Contract, load_contracts
 from pytest_sparsetol.errors import MissingInputError, SparsetolError
-from pytest_sparsetol.mixing import Terms, terms, weigh
+from pytest_sparsetol.mixing import Terms, terms, terms_of_all, weigh
 from pytest_sparsetol.planning.outlook import outlooks
 from pytest_sparsetol.result import CellResult, Evidence, MixResult, Verdict
 from pytest_sparsetol.verdict import without_pass
@@ -18,6 +18,7 @@ from pytest_sparsetol.verdict import without_pass
 if TYPE_CHECKING:
     from pytest_sparsetol.distributed.shards import Shard
     from pytest_sparsetol.items import Progress
+    from pytest_sparsetol.report.jsonfile import Report
     from pytest_sparsetol.runner import Runner
     from pytest_sparsetol.sweep.ladder import Ladder
     from pytest_sparsetol.sweep.outcome import LadderResult
@@ -55,13 +56,13 @@ class GateSession:
     sweep: bool = False
     finished: Path | None = None
     ladders: dict[str, LadderResult] = field(default_factory=dict)
-    _contracts: dict[Path, Contract] = field(default_factory=dict)
+    _contracts: dict[Path, tuple[Contract, ...]] = field(default_factory=dict)
     _runner: Runner | None = None
 
-    def contract(self, path: Path) -> Contract:
-        """The checked contract at `path`, read once."""
+    def contracts(self, path: Path) -> tuple[Contract, ...]:
+        """The checked contract at `path` for each of its models, read once."""
         if path not in self._contracts:
-            self._contracts[path] = load_contract(path, self.profile)
+            self._contracts[path] = load_contracts(path, self.profile)
         return self._contracts[path]
 
     def run(self, contract: Contract, cell: Cell, node_id: str, progress: Progress) -> CellResult:
@@ -121,16 +122,17 @@ class GateSession:
         """Contract and cell of a node id, None for any other test's."""
         path, _, rest = node_id.partition("::")
         try:
-            contract = self.contract(self.root / path)
+            contracts = self.contracts(self.root / path)
         except ValueError:
             return None
-        return next(((contract, cell) for cell in cells(contract) if f"{cell.deployment}::{cell.name}" == rest), None)
+        known = ((contract, cell) for contract in contracts for cell in cells(contract))
+        return next((found for found in known if f"{found[1].policy}::{found[1].name}" == rest), None)
 
     def climbed(self, path: str) -> tuple[Contract, list[tuple[Ladder, LadderResult]], list[str]]:
         """The contract at a path from the root, its climbed ladders, and the node ids of those that were not."""
         from pytest_sparsetol.sweep.ladder import ladders
 
-        contract = self.contract(self.root / path)
+        (contract,) = self.contracts(self.root / path)
         done: list[tuple[Ladder, LadderResult]] = []
         missing: list[str] = []
         for ladder in ladders(contract):
@@ -161,7 +163,7 @@ class GateSession:
         """A mix before its groups are known."""
         return MixResult(
             contract=contract.path.name,
-            model=contract.model.name,
+            model=contract.model_name,
             deployment=cell.deployment,
             length=cell.length,
             verdict="UNTESTED",
@@ -189,7 +191,13 @@ class GateSession:
     def terms(self) -> dict[str, Terms]:
         """Terms of the contracts that cells or mixes are of, by the contract's path in node ids."""
         paths = dict.fromkeys(node_id.partition("::")[0] for node_id in (*self.results, *self.mixes))
-        return {path: terms(self.contract(self.root / path)) for path in paths}
+        return {path: terms_of_all(self.contracts(self.root / path)) for path in paths}
+
+    def report(self) -> Report:
+        """All that is known by now."""
+        from pytest_sparsetol.report.jsonfile import Report
+
+        return Report(list(self.results.values()), list(self.mixes.values()), self.evidence, self.terms(), self.shard)
 
     def _absent(self, node_id: str) -> tuple[Verdict, str]:
         if node_id in self.selected:

@@ -47,29 +47,30 @@ def _lint(path: Path, profile: str | None, output: Console) -> None:
     from sparsetol_suites.suite import load_suite
 
     from pytest_sparsetol.conftests import load_conftests
-    from pytest_sparsetol.contract import load_contract
+    from pytest_sparsetol.contract import load_contracts
     from pytest_sparsetol.report.coverage import corner_table, task_table
 
     load_conftests(path)
     data = load(path).data
-    contract: Contract | None = None
+    contracts: tuple[Contract, ...] = ()
     if "contract" not in data and "tasks" in data:
         suite = load_suite(str(path.absolute()), path.parent)
         title = f"suite {suite.name}, version {suite.version}"
     else:
-        contract = load_contract(path, profile)
-        suite = contract.suite
-        title = f"suite {suite.name}, version {suite.version}, for {contract.model.name}"
-    mix = None if contract is None else contract.spec.mix
-    lengths = () if contract is None else contract.spec.lengths
+        contracts = load_contracts(path, profile)
+        suite = contracts[0].suite
+        models = ", ".join(contract.model_name for contract in contracts)
+        title = f"suite {suite.name}, version {suite.version}, for {models}"
+    mix = contracts[0].spec.mix if contracts else None
+    lengths = contracts[0].spec.lengths if contracts else ()
     output.print(f"{path}: well-formed; {title}", markup=False, highlight=False, soft_wrap=True)
     output.print()
     output.print(task_table(suite, mix))
     output.print()
     output.print(corner_table(suite, mix, lengths))
     output.print()
-    if contract is not None:
-        _say_gap(contract, output)
+    if contracts:
+        _say_gap(contracts[0], output)
 
 
 def _say_gap(contract: Contract, output: Console) -> None:

@@ -21,6 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from pytest_sparsetol.distributed.merge import merge, order
     from pytest_sparsetol.errors import SparsetolError
+    from pytest_sparsetol.report.equal_compute import equal_compute
     from pytest_sparsetol.report.jsonfile import read_json, write_json
     from pytest_sparsetol.report.junit import write_junit
     from pytest_sparsetol.report.outcome import Outcome, outcomes
@@ -36,6 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
     output = Console(soft_wrap=True, markup=False, highlight=False)
     width = max(100, shutil.get_terminal_size().columns)
     sys.stdout.write(summary(results, width=width, colour=sys.stdout.isatty()))
+    found = report.frontiers()
+    if found:
+        output.print("Models at equal compute")
+        sys.stdout.write(equal_compute(found, width=width, colour=sys.stdout.isatty()))
     idle = without_pass(results)
     for name in idle:
         output.print(f"{name}: nothing passed, so it is red")

@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from sparsetol_suites.errors import SuiteError
 
-    from pytest_sparsetol.contract import load_contract
+    from pytest_sparsetol.contract import load_contracts
     from pytest_sparsetol.errors import SparsetolError
     from pytest_sparsetol.planning.earlier import earlier
     from pytest_sparsetol.planning.release import plan_release
@@ -33,12 +33,12 @@ def run(arguments: argparse.Namespace) -> int:
     from pytest_sparsetol.report.plan import plan_table, sentences
 
     try:
-        contract = load_contract(arguments.contract, arguments.profile)
-        known = {} if arguments.report is None else earlier(contract, read_json(arguments.report))
+        contracts = load_contracts(arguments.contract, arguments.profile)
+        known = {} if arguments.report is None else earlier(contracts[0], read_json(arguments.report))
     except (SparsetolError, SuiteError, ValueError) as error:
         Console(file=sys.stderr, soft_wrap=True, markup=False, highlight=False).print(str(error))
         return 1
-    plan = plan_release(contract, arguments.power, known)
+    plan = plan_release(contracts, arguments.power, known)
     output = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
     output.print(plan_table(plan))
     output.print()

@@ -10,12 +10,14 @@ from typing import Any
 import torch
 
 from pytest_sparsetol.contract import ModelSpec
+from pytest_sparsetol.cost.shape import Shape, shape_of
 from pytest_sparsetol.engine.attention import Pass
 from pytest_sparsetol.engine.generate import Generation, end_of_text, generate
 from pytest_sparsetol.engine.load import load_model
 from pytest_sparsetol.engine.policy import Policy
 from pytest_sparsetol.engine.prompt import ChatPrompt, Places
 from pytest_sparsetol.engine.weights import weights_fingerprint
+from pytest_sparsetol.errors import ModelError
 from pytest_sparsetol.model_files import ModelFiles
 
 
@@ -35,6 +37,14 @@ class Engine:
         self.weights = weights_fingerprint(files, self._loaded.model.config)
         self.dtype = str(self._loaded.dtype).removeprefix("torch.")
         self.end_of_text = tuple(sorted(end_of_text(self._loaded)))
+        self.shape = self._shape()
+
+    def _shape(self) -> Shape | None:
+        """Sizes of attention and MLP, None where the config does not tell."""
+        try:
+            return shape_of(self._loaded.model)
+        except ModelError:
+            return None
 
     @property
     def device(self) -> str:

@@ -81,6 +81,12 @@ class Method(ABC):
             )
 
 
+def last_rows(window: int, length: int) -> float:
+    """Causal pairs of a prompt's last `window` queries: what methods score that look from its end."""
+    rows = min(window, length)
+    return rows * length - rows * (rows - 1) / 2
+
+
 @dataclass(frozen=True)
 class PrefillMethod(Method):
     """Selects, for each query head and block of query rows, the keys that a prompt's queries attend."""
@@ -97,6 +103,10 @@ class PrefillMethod(Method):
             scale: factor on query-key products, usually `head size ** -0.5`.
 
         """
+
+    def scored_pairs(self, length: int) -> float:  # noqa: ARG002  # of those that score nothing
+        """Query-key products that the choice takes, for each query head, on a prompt of `length` tokens."""
+        return 0.0
 
 
 @dataclass(frozen=True)
@@ -115,6 +125,10 @@ class KvMethod(Method):
             scale: factor on query-key products, usually `head size ** -0.5`.
 
         """
+
+    def scored_pairs(self, length: int) -> float:  # noqa: ARG002  # of those that score nothing
+        """Query-key products that the choice takes, for each query head, on a prompt of `length` tokens."""
+        return 0.0
 
     def least_kept(self, length: int) -> int:
         """Fewest of a prompt's tokens that any key head keeps; a decode method must be able to work with these."""

@@ -100,6 +100,11 @@ class BlockSparse(PrefillMethod):
         """With the block size at `length` tokens."""
         return super().settings(length) | {"block": self.size(length)}
 
+    def scored_pairs(self, length: int) -> float:
+        """One product for each pair of blocks."""
+        blocks = -(-length // self.size(length))
+        return blocks * (blocks + 1) / 2
+
     def select(self, query: Tensor, key: Tensor, scale: float) -> BlockSelection:  # noqa: ARG002  # no softmax here
         """The forced and the best key blocks of each query block."""
         from sparsetol_kernels.block_selection import select_blocks

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from pytest_sparsetol.errors import MethodError
-from pytest_sparsetol.methods.base import PrefillMethod
+from pytest_sparsetol.methods.base import PrefillMethod, last_rows
 from pytest_sparsetol.methods.vertical_slash import VerticalSlash
 
 if TYPE_CHECKING:
@@ -83,6 +83,10 @@ class FlexPrefill(PrefillMethod):
     def reach(self, length: int) -> float:
         """What the sinks and the local diagonals leave."""
         return self._lines().reach(length)
+
+    def scored_pairs(self, length: int) -> float:
+        """The rows of the window."""
+        return last_rows(self.window, length)
 
     def select(self, query: Tensor, key: Tensor, scale: float) -> LineSelection:
         """Columns and diagonals of each head, filled to the layer's declared sparsity."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from pytest_sparsetol.errors import MethodError
-from pytest_sparsetol.methods.base import KvMethod
+from pytest_sparsetol.methods.base import KvMethod, last_rows
 from pytest_sparsetol.methods.scaling import scaled
 
 if TYPE_CHECKING:
@@ -81,6 +81,10 @@ class SnapKV(KvMethod):
     def least_kept(self, length: int) -> int:
         """The same for every key head."""
         return min(length, self._capacity(length))
+
+    def scored_pairs(self, length: int) -> float:
+        """The rows of the window."""
+        return last_rows(self._window(length), length)
 
     def select(self, query: Tensor, key: Tensor, scale: float) -> Tensor:
         """Forced tokens, then the best-scoring, as many for each key head."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from pytest_sparsetol.errors import MethodError
-from pytest_sparsetol.methods.base import PrefillMethod
+from pytest_sparsetol.methods.base import PrefillMethod, last_rows
 from pytest_sparsetol.methods.scaling import scaled
 
 if TYPE_CHECKING:
@@ -78,6 +78,10 @@ class VerticalSlash(PrefillMethod):
             first = max(0, start - local + 1)
             kept += rows * (start - first) + rows * (rows + 1) // 2 + rows * min(self.sinks, first)
         return max(0.0, 1 - kept / (length * (length + 1) // 2))
+
+    def scored_pairs(self, length: int) -> float:
+        """The rows of the window."""
+        return last_rows(self.window, length)
 
     def select(self, query: Tensor, key: Tensor, scale: float) -> LineSelection:
         """Columns and diagonals of each head, filled to the declared sparsity."""

@@ -6,6 +6,7 @@ chances that one of them does not pass are added up (Bonferroni), which holds ho
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -85,17 +86,19 @@ class ReleasePlan:
 
 
 def plan_release(
-    contract: Contract, wanted: float, known: Mapping[tuple[str, str, int], Known] | None = None
+    contracts: Sequence[Contract], wanted: float, known: Mapping[tuple[str, str, int], Known] | None = None
 ) -> ReleasePlan:
     """Find the fewest items of a group with which a safe release is green with probability `wanted`.
 
     Args:
-        contract: as it stands.
+        contracts: as it stands, for each of its models.
         wanted: from 0.5 to below 1.
-        known: what an earlier run tells, by deployment, group and length.
+        known: what an earlier run tells, by policy, group and length.
 
     """
-    everything = list(cells(contract))
+    # Suite, gate and stored outcomes are the file's: cells alone differ from model to model.
+    contract = contracts[0]
+    everything = [cell for one in contracts for cell in cells(one)]
     stuck = {cell: _stuck(contract, cell, everything) for cell in everything}
     running = [cell for cell in everything if not stuck[cell]]
     varied = {cell: _variation(contract, cell, known or {}) for cell in everything if not cell.is_mix}
@@ -158,16 +161,16 @@ def _stuck(contract: Contract, cell: Cell, everything: Sequence[Cell]) -> str | 
 
 
 def _siblings(one: Cell, other: Cell) -> bool:
-    return (one.deployment, one.length) == (other.deployment, other.length)
+    return (one.policy, one.length) == (other.policy, other.length)
 
 
 def _variation(contract: Contract, cell: Cell, known: Mapping[tuple[str, str, int], Known]) -> Variation:
-    earlier = known.get((cell.deployment, cell.group, cell.length))
+    earlier = known.get((cell.policy, cell.group, cell.length))
     return (earlier.variation if earlier else None) or variation_from_baselines(contract, cell)
 
 
 def _cost(contract: Contract, cell: Cell, known: Mapping[tuple[str, str, int], Known]) -> Cost:
-    earlier = known.get((cell.deployment, cell.group, cell.length))
+    earlier = known.get((cell.policy, cell.group, cell.length))
     return (earlier.cost if earlier else None) or cost_from_baselines(contract, cell)
 
 
@@ -185,7 +188,7 @@ def _power(contract: Contract, cell: Cell, most: int, varied: Mapping[Cell, Vari
         return _cached_power(draws, variation.variance, gate.threshold(cell.group), gate.confidence) if draws else 0.0
     parts = []
     for group, weight in contract.spec.mix.items():
-        variation = varied[Cell(cell.deployment, group, cell.length)]
+        variation = varied[dataclasses.replace(cell, group=group)]
         parts.append((weight, planned_items(contract, group, most) / variation.size, variation.variance))
     return _mix_power(tuple(parts), gate.mix_threshold(), gate.confidence)
 

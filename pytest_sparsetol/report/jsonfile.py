@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pytest_sparsetol.baseline import write_atomically
+from pytest_sparsetol.cost.frontier import Frontier, frontiers
 from pytest_sparsetol.distributed.shards import Shard
 from pytest_sparsetol.errors import ReportError
 from pytest_sparsetol.mixing import Terms
@@ -40,6 +41,11 @@ class Report:
     contracts: Mapping[str, Terms] = field(default_factory=dict)
     shard: Shard | None = None
 
+    def frontiers(self) -> list[Frontier]:
+        """Models of one contract side by side at equal cost."""
+        confidences = {path: terms.confidence for path, terms in self.contracts.items()}
+        return frontiers(self.cells, self.mixes, self.evidence, confidences)
+
 
 def write_json(path: Path, report: Report) -> None:
     """Write all results in one step, cells and mixes in the order of their node ids."""
@@ -47,6 +53,7 @@ def write_json(path: Path, report: Report) -> None:
         "schema": SCHEMA,
         "cells": [dataclasses.asdict(result) for result in sorted(report.cells, key=lambda result: result.node_id)],
         "mix": [dataclasses.asdict(mix) for mix in sorted(report.mixes, key=lambda mix: mix.node_id)],
+        "equal_compute": [dataclasses.asdict(found) for found in report.frontiers()],
         "contracts": {path: dataclasses.asdict(terms) for path, terms in sorted(report.contracts.items())},
         "shard": None if report.shard is None else dataclasses.asdict(report.shard),
         "environment": environment(),
@@ -55,7 +62,7 @@ def write_json(path: Path, report: Report) -> None:
     lines = [
         f"    {json.dumps(node_id)}: {json.dumps(dataclasses.asdict(evidence), allow_nan=False)}"
         for node_id, evidence in sorted(report.evidence.items())
-        if evidence.differences
+        if evidence.differences or evidence.dense
     ]
     text = json.dumps(head, indent=2, allow_nan=False).removesuffix("\n}")
     inside = "{\n" + ",\n".join(lines) + "\n  }" if lines else "{}"

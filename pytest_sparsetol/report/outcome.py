@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pytest_sparsetol.cells import MIX, Cell
+from pytest_sparsetol.cells import MIX, Cell, policy_of
 from pytest_sparsetol.mixing import Terms
 from pytest_sparsetol.result import CellResult, MixResult, headline
 from pytest_sparsetol.verdict import without_pass
@@ -37,15 +37,14 @@ def outcome(result: CellResult | MixResult, terms: Terms, idle: Collection[str])
 
     """
     group = result.group if isinstance(result, CellResult) else MIX
-    first = headline(
-        result.verdict, Cell(result.deployment, group, result.length).name, result.deployment, result.reason
-    )
+    policy = policy_of(result.node_id)
+    first = headline(result.verdict, Cell(result.deployment, group, result.length).name, policy, result.reason)
     if result.verdict == "PASS":
         return Outcome(result, "passed", first)
     if not terms.warns_of(result.verdict):
         return Outcome(result, "failed", first)
     if isinstance(result, MixResult) and result.node_id.rsplit("::", 1)[0] in idle:
-        evidence = f"No cell of {result.deployment} passed: a deployment needs evidence to be green."
+        evidence = f"No cell of {policy} passed: a deployment needs evidence to be green."
         return Outcome(result, "failed", f"{first}\n{evidence}")
     return Outcome(result, "skipped", first)
 

@@ -29,7 +29,7 @@ def _row(row: Row, *, reached: bool) -> list[str]:
     needs = [str(row.items), _percent(row.power), _minutes(row.seconds)] if reached else ["-", "-", "-"]
     if row.stuck is not None:
         needs = ["-", "-", "-"]
-    name = [row.cell.deployment, row.cell.name, points(row.threshold), str(row.now)]
+    name = [row.cell.policy, row.cell.name, points(row.threshold), str(row.now)]
     passes = "-" if row.stuck is not None else _percent(row.power_now)
     if row.cell.is_mix:
         needs[2] = ""
@@ -52,7 +52,7 @@ def sentences(plan: ReleasePlan) -> Iterator[str]:
     whole = f"{_count(len(counted) - mixes, 'cell')} and {_count(mixes, 'mix')}"
     for row in plan.rows:
         if row.stuck is not None:
-            yield f"{row.cell.deployment}::{row.cell.name} cannot pass with any number of items: {row.stuck}."
+            yield f"{row.cell.policy}::{row.cell.name} cannot pass with any number of items: {row.stuck}."
     if not counted:
         return
     yield f"Now a safe release of {whole} is green in about {100 * plan.now:.3g} % of runs, were its cells independent."
@@ -83,7 +83,7 @@ def _total(rows: list[Row]) -> str:
 
 
 def _where(row: Row, assumed: Variation | Cost) -> str:
-    return f"{row.cell.deployment}::{row.cell.name}" if assumed.seen else row.cell.name
+    return f"{row.cell.policy}::{row.cell.name}" if assumed.seen else row.cell.name
 
 
 def _count(number: int, name: str) -> str:

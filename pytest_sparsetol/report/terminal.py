@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pytest_sparsetol.cells import MIX, Cell
+from pytest_sparsetol.cells import MIX, Cell, policy_of
 from pytest_sparsetol.result import CellResult, MixResult, Verdict, points
 
 _COLOURS: dict[Verdict, str] = {"PASS": "green", "FAIL": "bold red", "ERROR": "bold red"}
@@ -37,12 +37,12 @@ def _row(result: CellResult | MixResult) -> list[Text]:
     loss = [_points(value) for value in (result.degradation, result.upper, result.threshold)]
     if isinstance(result, MixResult):
         name = Cell(result.deployment, MIX, result.length).name
-        texts = [result.deployment, name, "", "", *loss, "", "", ""]
+        texts = [policy_of(result.node_id), name, "", "", *loss, "", "", ""]
     else:
         name = Cell(result.deployment, result.group, result.length).name
         measured = [f"{value:.2f}" for value in result.measured_sparsity.values() if value is not None]
         texts = [
-            result.deployment,
+            policy_of(result.node_id),
             name,
             _points(result.dense_score),
             _points(result.sparse_score),

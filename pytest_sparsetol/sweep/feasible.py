@@ -9,7 +9,12 @@ from pytest_sparsetol.sweep.ladder import ladders, sequences
 
 
 def check_sweep(contract: Contract) -> None:
-    """Raise `LocatedError` where a contract cannot be swept: nothing to climb, or too few items to show any level."""
+    """Raise `LocatedError` where a contract cannot be swept: several models, nothing to climb, or too few items."""
+    if contract.among:
+        raise contract.document.error(
+            ("model",),
+            f"model: a sweep takes one, as a certificate is of one; the contract lists {', '.join(contract.among)}",
+        )
     if contract.spec.certificate is not None:
         raise contract.document.error(
             ("certificate",),

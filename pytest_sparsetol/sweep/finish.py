@@ -100,7 +100,7 @@ def certify(contract: Contract, climbed: Climbed, made: str) -> Certificate:
         sparsetol_certificate=1,
         made=made,
         contract=contract.path.name,
-        model=contract.model.name,
+        model=contract.model_name,
         suite=contract.suite.name,
         suite_version=contract.suite.version,
         confidence=spec.gate.confidence,

@@ -40,7 +40,7 @@ def test_a_safe_release_is_green_as_a_whole(tmp_path: Path) -> None:
         "".join(f"  q{n}: {{decode: {{method: quest, sparsity: 0.5}}}}\n" for n in range(2)) + "  quest-10x:",
     )
     contract = load_contract(write(tmp_path, sixteen.replace("  groups: {multi_qa: 0.08}\n  mix: 0.04\n", "")))
-    plan = plan_release(contract, 0.9)
+    plan = plan_release([contract], 0.9)
     cells = [row for row in plan.rows if not row.cell.is_mix]
     assert (len(cells), len(plan.rows)) == (16, 24)
     assert plan.now < 0.1, "16 cells that pass nine times in ten each are seldom all green"
@@ -59,7 +59,7 @@ def test_a_safe_release_is_green_as_a_whole(tmp_path: Path) -> None:
 
     assert (green / runs) ** len(cells) >= 0.88
     assert sum(1 - row.power for row in plan.rows) <= 0.1
-    assert sum(1 - row.power for row in plan_release(contract, 0.99).rows) <= 0.01
+    assert sum(1 - row.power for row in plan_release([contract], 0.99).rows) <= 0.01
 
 
 def test_from_the_baselines(project: pytest.Pytester, capsys: pytest.CaptureFixture[str]) -> None:

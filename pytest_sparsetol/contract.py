@@ -318,6 +318,10 @@ def load_contracts(path: Path, profile: str | None = None) -> tuple[Contract, ..
         return (_load(document, profile),)
     if not written:
         raise document.error(("model",), "model: an empty list; name a model, or several")
+    if len(written) > 1 and "certificate" in document.data:
+        raise document.error(
+            ("certificate",), "certificate: it is of one model; a contract that lists several cannot cite one"
+        )
     views = [
         _View(document.path, {**document.data, "model": entry}, document.root, model=place)
         for place, entry in enumerate(written)
@@ -348,10 +352,6 @@ def _tell_apart(contracts: Sequence[Contract]) -> Iterator[Contract]:
             raise contract.document.error(loc, f"model: {name!r} cannot be part of a node id; give the model a name")
         if name in names:
             raise contract.document.error(loc, f"model: two models are called {name!r}; give each a name of its own")
-        if contract.spec.certificate is not None:
-            raise contract.document.error(
-                ("certificate",), "certificate: it is of one model; a contract that lists several cannot cite one"
-            )
         names.append(name)
     for deployment in contracts[0].document.data["deployments"]:
         if not any(deployment in contract.spec.deployments for contract in contracts):

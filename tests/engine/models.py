@@ -107,3 +107,14 @@ def save_model(family: str, folder: Path, chat_template: str | None = None) -> P
     random_model(family, "eager").save_pretrained(folder)
     word_tokenizer(chat_template).save_pretrained(folder)
     return folder
+
+
+def save_smaller_llama(folder: Path) -> Path:
+    """A model directory of one layer and half the width, with the same tokenizer."""
+    torch.manual_seed(1)
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = LlamaConfig(**(_SHAPE | sizes))
+    model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]  # as above
+    model.save_pretrained(folder)
+    word_tokenizer().save_pretrained(folder)
+    return folder

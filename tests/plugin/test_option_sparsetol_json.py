@@ -10,7 +10,7 @@ CELL = {
     "contract", "model", "deployment", "group", "length", "verdict", "reason", "degradation", "lower", "upper",
     "threshold", "resolves", "items", "dense_score", "sparse_score", "missing_rate", "truncated_rate",
     "declared_sparsity", "measured_sparsity", "loaded_sparsity", "methods", "found", "layers", "local_layers",
-    "decode_from", "sparse_steps", "noise", "evidence_recall", "device", "backend", "seconds",
+    "decode_from", "sparse_steps", "noise", "cost", "evidence_recall", "device", "backend", "seconds",
     "seconds_per_item", "peak_memory", "node_id",
 }  # fmt: skip
 MIX = {
@@ -23,7 +23,9 @@ def test_the_shape(project: pytest.Pytester) -> None:
     project.runpytest_inprocess("sparsetol.yaml", "--sparsetol-json", "out/report.json")
 
     report = json.loads((project.path / "out" / "report.json").read_text())
-    assert set(report) == {"schema", "cells", "mix", "contracts", "shard", "environment", "evidence"}
+    assert set(report) == {
+        "schema", "cells", "mix", "equal_compute", "contracts", "shard", "environment", "evidence",
+    }  # fmt: skip
     assert report["schema"] == 1
     assert [set(cell) for cell in report["cells"]] == [CELL] * 4
     assert [set(mix) for mix in report["mix"]] == [MIX] * 2
@@ -33,6 +35,8 @@ def test_the_shape(project: pytest.Pytester) -> None:
     assert harsh["degradation"] == pytest.approx(harsh["dense_score"] - harsh["sparse_score"])
     assert harsh["lower"] < harsh["degradation"] <= harsh["upper"] <= 1
     assert harsh["sparse_steps"] is None
+    assert harsh["cost"]["decode_bytes"] == harsh["cost"]["dense_decode_bytes"] > 0
+    assert report["equal_compute"] == []
     assert harsh["noise"] == {"between": "dense definition", "items": 16, "differ": 0, "mean": 0.0, "floor": 0.0}
     assert report["shard"] is None
     assert report["contracts"]["sparsetol.yaml"]["items"] == {"single_qa": 32, "multi_qa": 32}

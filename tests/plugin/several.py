@@ -19,8 +19,8 @@ from tests.plugin.running import edit
 
 MODELS = """\
 model:
-  - {path: model, name: larger, dtype: float32, device: cpu}
-  - {path: small, name: smaller, dtype: float32, device: cpu, deployments: [safe]}
+  - {path: model, name: larger, dtype: float32, device: cpu, deployments: [safe, harsh]}
+  - {path: small, name: smaller, dtype: float32, device: cpu, deployments: [as-is]}
 """
 
 
@@ -39,3 +39,4 @@ def add_smaller_model(project: pytest.Pytester) -> None:
     path.write_text(json.dumps(references))
     edit(project, "reply == wanted.get(key(item.prompt))", "reply in wanted.get(key(item.prompt), [])", "agreement.py")
     edit(project, "model: {path: model, dtype: float32, device: cpu}\n", MODELS)
+    edit(project, "deployments:\n  safe:", "deployments:\n  as-is: {}\n  safe:")

@@ -23,11 +23,11 @@ ORDER = [
     "larger/safe::multi_qa[256]",
     "larger/harsh::single_qa[256]",
     "larger/harsh::multi_qa[256]",
-    "smaller/safe::single_qa[256]",
-    "smaller/safe::multi_qa[256]",
+    "smaller/as-is::single_qa[256]",
+    "smaller/as-is::multi_qa[256]",
     "larger/safe::mix[256]",
     "larger/harsh::mix[256]",
-    "smaller/safe::mix[256]",
+    "smaller/as-is::mix[256]",
 ]
 
 
@@ -73,7 +73,7 @@ def test_two_models_from_recording_to_the_report(two: pytest.Pytester, capsys: p
         "smaller": "smaller",
     }
     assert cells["larger/safe::mix[256]"]["verdict"] == "PASS"
-    assert cells["smaller/safe::mix[256]"]["verdict"] == "PASS"
+    assert cells["smaller/as-is::mix[256]"]["verdict"] == "PASS"
     assert cells["larger/harsh::single_qa[256]"]["verdict"] == "FAIL"
     shown = result.stdout.str()
     assert "FAIL single_qa[256] larger/harsh: lost " in shown
@@ -99,7 +99,7 @@ def check_frontiers(report: dict[str, Any], shown: str) -> None:
 
     frontier = found["single_qa", "decode"]
     (safe,) = frontier["comparisons"]
-    larger, smaller = evidence["larger/safe::single_qa[256]"], evidence["smaller/safe::single_qa[256]"]
+    larger, smaller = evidence["larger/safe::single_qa[256]"], evidence["smaller/as-is::single_qa[256]"]
     assert larger["asked"] == smaller["asked"]
     differences = [
         dense - loss - other
@@ -111,7 +111,7 @@ def check_frontiers(report: dict[str, Any], shown: str) -> None:
     sample = collect(differences)
     assert safe["lower"] == pytest.approx(lower_limit(sample, 0.025), abs=1e-3)
     assert safe["upper"] == pytest.approx(upper_limit(sample, 0.025), abs=1e-3)
-    costs = [cells[f"{name}/safe::single_qa[256]"]["cost"] for name in ("larger", "smaller")]
+    costs = [cells[f"{name}::single_qa[256]"]["cost"] for name in ("larger/safe", "smaller/as-is")]
     assert safe["ratio"] == pytest.approx(costs[0]["decode_bytes"] / costs[1]["dense_decode_bytes"])
 
     harsh = next(one for one in found["single_qa", "prefill"]["comparisons"] if one["deployment"] == "harsh")
@@ -135,14 +135,14 @@ def check_frontiers(report: dict[str, Any], shown: str) -> None:
     assert mix["lower"] < mix["difference"] < mix["upper"]
     # Quest at sparsity 0 reads all tokens and its pages' bounds on top: never on the front.
     points = {(one["model"], one["deployment"]): one for one in frontier["points"]}
-    assert set(points) == {("larger", None), ("larger", "safe"), ("smaller", None), ("smaller", "safe")}
+    assert set(points) == {("larger", None), ("larger", "safe"), ("smaller", None)}
     assert [name for name, one in points.items() if one["best"]] == [("larger", None), ("smaller", None)]
     assert f"larger/safe at {safe['ratio']:.2f} times the cost of smaller dense" in shown
     assert "no interval, as a cell stopped early" in shown
 
 
 def test_what_is_not_recorded_of_one_model_is_missing_and_not_stale(two: pytest.Pytester) -> None:
-    result = two.runpytest_inprocess("sparsetol.yaml::smaller/safe", "-k", "single_qa", "--sparsetol-json", "r.json")
+    result = two.runpytest_inprocess("sparsetol.yaml::smaller/as-is", "-k", "single_qa", "--sparsetol-json", "r.json")
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     (cell,) = read(two, "r.json")["cells"]
@@ -167,7 +167,7 @@ def test_a_release_of_two_models_is_planned_as_a_whole(
     assert main(["plan", "sparsetol.yaml"]) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert [line.split()[0] for line in lines if "[256]" in line and "mix" not in line.split()[1]][:6] == [
-        "larger/safe", "larger/safe", "larger/harsh", "larger/harsh", "smaller/safe", "smaller/safe",
+        "larger/safe", "larger/safe", "larger/harsh", "larger/harsh", "smaller/as-is", "smaller/as-is",
     ]  # fmt: skip
     assert any("6 cells and 3 mixes" in line for line in lines)
     assert main(["lint", "sparsetol.yaml"]) == 0

@@ -80,7 +80,7 @@ def _takes(
 ) -> bool:
     """Whether this build computes such a call, found by a few tokens: wheels leave out dtypes, windows, head sizes."""
     # More tokens than the window has, or the library sees no window.
-    heads = torch.zeros(1, 4, head_size, dtype=dtype, device=device)
+    heads = torch.zeros(2, 4, head_size, dtype=dtype, device=device)
     try:
         _flash(library, heads, heads, heads, Scoring(1.0, window=2 if windowed else None, softcap=softcap))
     except (RuntimeError, AssertionError, NotImplementedError, TypeError):
@@ -171,7 +171,12 @@ def _flash(library: FlashAttention, query: Tensor, key: Tensor, value: Tensor, s
     everything: tuple[int | None, int | None] = (None, None) if library.name == "flash-attn 4" else (-1, -1)
     window = everything if scoring.window is None else (scoring.window - 1, 0)
     extras: dict[str, Any] = {} if scoring.softcap is None else {"softcap": scoring.softcap}
-    q, k, v = (tensor.transpose(0, 1)[None].contiguous() for tensor in (query, key, value))
+    if library.name != "flash-attn 2":
+        # The library decides how many programs share a sequence; as they call it, one does, and a decoding step is
+        # many times slower. FlashAttention-2 always decides by itself.
+        extras["num_splits"] = 0
+    # No copies: they take any strides but that of the last dimension, and the keys are the whole cache.
+    q, k, v = (tensor.transpose(0, 1)[None] for tensor in (query, key, value))
     out = library.call(q, k, v, softmax_scale=scoring.scale, causal=True, window_size=window, **extras)
     result: Tensor = out[0] if isinstance(out, tuple) else out
     return result[0]

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from transformers import DynamicCache
+from transformers import Cache
 
 from pytest_sparsetol.engine.attention import Pass, forward_pass
+from pytest_sparsetol.engine.cache import GrowingCache
 from pytest_sparsetol.engine.evidence import EvidenceRecall
 from pytest_sparsetol.engine.load import LoadedModel
 from pytest_sparsetol.engine.policy import DENSE, Policy
@@ -45,7 +46,7 @@ def end_of_text(loaded: LoadedModel) -> frozenset[int]:
     return frozenset()
 
 
-def with_cache(model: Any, cache: DynamicCache) -> dict[str, Any]:
+def with_cache(model: Any, cache: Cache) -> dict[str, Any]:
     """The arguments that make `model` use `cache`, under the name that the installed transformers gives it."""
     # `past_key_values` became `cache` in 5.24; the old name warns there.
     name = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
@@ -93,7 +94,7 @@ def generate(
     evidence = EvidenceRecall(places, lengths, loaded.device) if any(places) and policy != DENSE else None
     current = Pass(policy, starts, longest=max(lengths) + max(budgets), evidence=evidence)
     ends = end_of_text(loaded)
-    cached = with_cache(loaded.model, DynamicCache())
+    cached = with_cache(loaded.model, GrowingCache())
     answers: list[list[int]] = [[] for _ in prompts]
     stopped = [False] * len(prompts)
     steps = [0] * len(prompts)

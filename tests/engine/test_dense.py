@@ -32,8 +32,11 @@ def stand_in(name: str, *, returns_tuple: bool) -> FlashAttention:
         causal: bool,
         window_size: tuple[int | None, int | None],
         softcap: float = 0.0,
+        **only: int,
     ) -> Any:
-        assert all(tensor.is_contiguous() and tensor.ndim == 4 for tensor in (q, k, v))
+        assert all(tensor.stride(3) == 1 and tensor.ndim == 4 for tensor in (q, k, v))
+        # Asks the library how many programs share a sequence; generation 2 takes no such argument.
+        assert only == ({} if name == "flash-attn 2" else {"num_splits": 0})
         assert causal
         left, _ = window_size
         everything = None if name == "flash-attn 4" else -1

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from pytest_sparsetol.contract import ModelSpec
 from pytest_sparsetol.engine import attention
 from pytest_sparsetol.engine import generate as generation
+from pytest_sparsetol.engine.cache import GrowingCache
 from pytest_sparsetol.engine.generate import generate
 from pytest_sparsetol.engine.load import LoadedModel, load_model
 from pytest_sparsetol.engine.policy import DENSE, Policy
@@ -96,7 +96,7 @@ def test_a_first_token_is_dense(llama: LoadedModel) -> None:
 def test_dropped_keys_and_values_are_never_read(
     policy: Policy, llama: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Poisoned(DynamicCache):
+    class Poisoned(GrowingCache):
         """Hands out NaN for what was dropped."""
 
         def update(
@@ -123,7 +123,7 @@ def test_dropped_keys_and_values_are_never_read(
     poisoned: list[bool] = []
     asked = prompts([150, 97])
     expected, _ = generate(llama, asked, [24, 24], policy)
-    monkeypatch.setattr(generation, "DynamicCache", Poisoned)
+    monkeypatch.setattr(generation, "GrowingCache", Poisoned)
 
     found, _ = generate(llama, asked, [24, 24], policy)
 

@@ -7,20 +7,20 @@
 One new token a sequence, 32 query heads, 8 key heads, head size 128, bfloat16; Quest at sparsity 0.9 with pages of 16,
 selection included. Each time is the median over replays of a CUDA graph that makes one call on each of several caches
 in turn, so that nothing is found in the second-level cache; launch gaps are the same for all. Only rows of one run may
-be compared. Results are checked before they are timed. Rows are written as they are measured; the table comes last.
+be compared. Results are checked before they are timed. Rows are written as they are measured, and what fails is a row
+that says so and exit status 1; the table comes last.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import functools
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import triton
@@ -35,6 +35,8 @@ from sparsetol_kernels.source import source_hash
 from sparsetol_kernels.sparse_decode import sparse_decode_attention, sparse_decode_attention_reference
 from torch import Tensor
 
+from benchmarks.record import Record
+
 SOURCES = tuple(
     f"on_triton/{name}.py" for name in ("overlap", "page_bounds", "quest_select", "snapkv", "sparse_decode")
 )
@@ -46,22 +48,6 @@ WINDOW = 256
 """Queries that SnapKV looks at."""
 TOUCHED = 200e6
 """Bytes that one replay reads at least, four times what an H100's second-level cache holds."""
-
-
-class Record:
-    """Rows of one run: printed and written as they come."""
-
-    def __init__(self, out: Path | None) -> None:
-        self.rows: list[dict[str, Any]] = []
-        self.out = out
-
-    def add(self, **row: Any) -> dict[str, Any]:
-        """Keep a row."""
-        self.rows.append(row)
-        print(json.dumps(row), flush=True)
-        if self.out is not None:
-            self.out.write_text(json.dumps(self.rows, indent=1) + "\n", encoding="utf-8")
-        return row
 
 
 @dataclass
@@ -179,9 +165,9 @@ def copy_bandwidth() -> float:
 
 
 def require(condition: bool, message: str) -> None:  # reads as an assertion
-    """Stop where a result is wrong."""
+    """End what is being measured where a result is wrong."""
     if not condition:
-        raise SystemExit(f"wrong result: {message}")
+        raise ArithmeticError(f"wrong result: {message}")
 
 
 def each(caches: Caches, call: Callable[[int], object]) -> list[Callable[[], object]]:
@@ -240,7 +226,7 @@ def measure(record: Record, length: int, batch: int, bandwidth: float) -> None:
     try:
         fa3 = __import__("fa3_fwd_interface")
     except ImportError as error:
-        record.add(label="dense flash-attn 3", error=str(error))
+        record.add(label="dense flash-attn 3", missing=str(error))
     else:
         # Its own layout, [batch, length, heads, size]; one cache at a time is enough, as it reads all of it.
         key, value = (tensor[0].transpose(1, 2).contiguous() for tensor in (caches.key, caches.value))
@@ -318,7 +304,7 @@ def snapkv(record: Record, length: int) -> None:
     record.add(label="snapkv scores by definition", length=length, ms=taken)
 
 
-def vary(record: Record, length: int, batch: int, deadline: float) -> None:
+def vary(record: Record, length: int, batch: int) -> None:
     """The same kernels overlapping, and with other tiles, until the time is up."""
     caches = Caches.random(length, batch)
     selected = [caches.select(number) for number in range(len(caches.key))]
@@ -336,7 +322,7 @@ def vary(record: Record, length: int, batch: int, deadline: float) -> None:
         attending.Launch(32, 4, 5, 4), attending.Launch(32, 2, 3, 8), attending.Launch(128, 8, 3, 2),
         attending.Launch(128, 4, 3, 2), attending.Launch(128, 4, 5, 1),
     ):  # fmt: skip
-        if time.monotonic() > deadline:
+        if time.monotonic() > record.deadline:
             return
 
         def attend(number: int, how: attending.Launch = how) -> object:
@@ -348,7 +334,7 @@ def vary(record: Record, length: int, batch: int, deadline: float) -> None:
         try:
             taken = milliseconds(each(caches, attend), replays=20)
         except triton.runtime.errors.OutOfResources as error:
-            record.add(label="tune attention", launch=vars(how), error=str(error))
+            record.add(label="tune attention", launch=vars(how), refused=str(error))
             continue
         record.add(
             label="tune attention", length=caches.length, batch=caches.batch, launch=vars(how), ms=taken,
@@ -375,13 +361,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--out", type=Path, help="JSON file for the rows")
     parser.add_argument("--tune", action="store_true", help="also time other tiles")
-    parser.add_argument("--seconds", type=float, default=100.0, help="after which no other tiles are begun")
+    parser.add_argument("--seconds", type=float, default=100.0, help="no shape or tile is begun later (default: 100)")
     options = parser.parse_args()
     if not torch.cuda.is_available():
         print("needs a CUDA device", file=sys.stderr)
         return 2
-    record = Record(options.out)
-    deadline = time.monotonic() + options.seconds
+    record = Record(options.out, time.monotonic() + options.seconds)
     device = torch.cuda.get_device_properties(0)
     bandwidth = copy_bandwidth()
     record.add(
@@ -390,16 +375,15 @@ def main() -> int:
         copy_gbps=bandwidth,
     )  # fmt: skip
     for length, batch in SHAPES:
-        measure(record, length, batch, bandwidth)
+        row = {"label": "shape", "length": length, "batch": batch}
+        record.attempt(functools.partial(measure, record, length, batch, bandwidth), **row)
         torch.cuda.empty_cache()
     for length in (32768, 131072):
-        snapkv(record, length)
+        record.attempt(functools.partial(snapkv, record, length), label="snapkv scores", length=length)
         torch.cuda.empty_cache()
     for length, batch in SHAPES[:2] if options.tune else ():
-        try:
-            vary(record, length, batch, deadline)
-        except Exception as error:  # other tiles are an extra; the table is not
-            record.add(label="tune", length=length, batch=batch, error=f"{type(error).__name__}: {error}"[:300])
+        row = {"label": "tune", "length": length, "batch": batch}
+        record.attempt(functools.partial(vary, record, length, batch), **row)
         torch.cuda.empty_cache()
     print(
         f"\n{'tokens':>7} {'batch':>5} {'dense ms':>9} {'quest ms':>9} {'speed-up':>8} {'workspace':>9} {'bounds':>7}"
@@ -410,7 +394,7 @@ def main() -> int:
                 f"{row['length']:>7} {row['batch']:>5} {row['dense_ms']:>9.4f} {row['whole_ms']:>9.4f} "
                 f"{row['speedup']:>7.2f}x {row['index_and_workspace']:>9.2%} {row['page_bounds']:>7.2%}"
             )
-    return 0
+    return 1 if record.failed else 0
 
 
 if __name__ == "__main__":

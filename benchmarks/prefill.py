@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 import math
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -37,6 +36,8 @@ from sparsetol_kernels.source import source_hash
 from sparsetol_kernels.vertical_slash_attention import vertical_slash_attention
 from torch import Tensor
 
+from benchmarks.record import Record
+
 SOURCES = (
     "on_gluon/block_sparse.py",
     "on_triton/block_selection.py",
@@ -50,41 +51,6 @@ LIBRARIES = ("fa3-fwd", "flash-attn-4", "nvidia-cutlass-dsl", "quack-kernels")
 LENGTHS = (32768, 131072, 8192, 4096)
 SPARSITIES = (0.5, 0.8, 0.9, 0.95)
 TOLERANCE = 1e-2
-
-
-@dataclass
-class Record:
-    """The run's rows, written as they come."""
-
-    out: Path | None
-    deadline: float
-    rows: list[dict[str, Any]] = field(default_factory=list)
-
-    def add(self, **row: Any) -> None:
-        """Keep a row."""
-        self.rows.append(row)
-        print(json.dumps(row), flush=True)
-        if self.out is not None:
-            self.out.parent.mkdir(parents=True, exist_ok=True)
-            self.out.write_text(json.dumps(self.rows, indent=1) + "\n", encoding="utf-8")
-
-    def attempt(self, call: Callable[[], Any], /, **row: Any) -> Any:
-        """Run something; what fails or comes too late is a row that says so, not the end of the run.
-
-        Unless the device itself fails: nothing can be computed after that.
-        """
-        if time.monotonic() > self.deadline:
-            self.add(**row, left_out="no time left")
-            return None
-        try:
-            return call()
-        except Exception as error:  # noqa: BLE001,RUF100  # a library that fails is a finding
-            self.add(**row, error=f"{type(error).__name__}: {str(error)[:300]}")
-        try:
-            torch.cuda.synchronize()
-        except RuntimeError as error:
-            raise SystemExit(f"the device failed at the last row: {error}") from error
-        return None
 
 
 def _event() -> torch.cuda.Event:

@@ -14,11 +14,15 @@ def kernel_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what runs a kernel where none can run; `test_interpreter.py` runs these in a process of its own."""
-    if torch.cuda.is_available() or os.environ.get("TRITON_INTERPRET") == "1":
-        return
-    out = [item for item in items if "kernel_device" in getattr(item, "fixturenames", ())]
-    config.hook.pytest_deselected(items=out)
-    left_out = set(out)
-    items[:] = [item for item in items if item not in left_out]
+    kernels = [item for item in items if "kernel_device" in getattr(item, "fixturenames", ())]
+    if torch.cuda.is_available():
+        # Before `-m gpu` selects.
+        for item in kernels:
+            item.add_marker(pytest.mark.gpu)
+    elif os.environ.get("TRITON_INTERPRET") != "1":
+        config.hook.pytest_deselected(items=kernels)
+        left_out = set(kernels)
+        items[:] = [item for item in items if item not in left_out]

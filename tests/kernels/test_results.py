@@ -1,4 +1,4 @@
-"""Committed measurements of kernels belong to the sources that are here."""
+"""Results of a GPU that are kept are of the kernels that are here, and the tests that were run there passed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,74 @@ from sparsetol_kernels.source import source_hash
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 
 
-def measured_sources(path: Path) -> list[dict[str, Any]]:
-    """Rows that say which sources were measured."""
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    return [row for row in rows if "sources" in row] if isinstance(rows, list) and path.suffix == ".json" else []
+def runs(folder: Path) -> list[tuple[str, dict[str, Any]]]:
+    """The rows that say which kernels were measured, by file."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(rows, list):
+            found += [(path.name, row) for row in rows if "sources" in row]
+    return found
+
+
+def stale(folder: Path) -> list[str]:
+    """Files whose kernels have changed since they were measured."""
+    return [name for name, row in runs(folder) if source_hash(*row["files"]) != row["sources"]]
+
+
+def faults(path: Path) -> list[str]:
+    """What keeps the CUDA tests of one file from counting as passed."""
+    run, reasons, outcomes = json.loads(path.read_text(encoding="utf-8"))
+    failed = [name for name, outcome in outcomes["of"].items() if outcome == "failed"]
+    found = [f"{name}: {reasons['of'].get(name)}" for name in failed]
+    if not run["complete"]:
+        found.append("the run was stopped before its end")
+    if "passed" not in outcomes["of"].values():
+        found.append("no test passed")
+    return found
+
+
+def test_results_are_of_these_kernels() -> None:
+    if not runs(RESULTS):
+        pytest.skip("no results of a GPU are kept yet")
+
+    assert stale(RESULTS) == [], "measure again (see the benchmark's first lines), or take the results out"
+
+
+def test_the_cuda_tests_passed() -> None:
+    files = sorted(RESULTS.glob("cuda_tests-*.json"))
+    if not files:
+        pytest.skip("no outcomes of the CUDA tests are kept yet")
+
+    assert {path.name: faults(path) for path in files} == {path.name: [] for path in files}
+
+
+def test_results_of_other_kernels_are_found(tmp_path: Path) -> None:
+    files = ["on_triton/block_sparse.py"]
+    for name, sources in (("fresh", source_hash(*files)), ("old", "0" * 16)):
+        (tmp_path / f"{name}.json").write_text(json.dumps([{"what": "run", "sources": sources, "files": files}]))
+
+    assert stale(tmp_path) == ["old.json"]
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in sorted(RESULTS.glob("*.json")) if measured_sources(path)], ids=lambda path: path.name
+    ("outcomes", "complete", "expected"),
+    [
+        ({"a": "passed", "b": "skipped"}, True, []),
+        ({"a": "passed", "b": "failed"}, True, ["b: wrong by 3"]),
+        ({"a": "passed"}, False, ["the run was stopped before its end"]),
+        ({"b": "skipped"}, True, ["no test passed"]),
+    ],
 )
-def test_they_are_not_stale(path: Path) -> None:
-    for row in measured_sources(path):
-        assert row["sources"] == source_hash(*row["files"]), f"{path.name}: measure again, the kernels have changed"
+def test_cuda_tests_that_failed_or_did_not_run_are_found(
+    outcomes: dict[str, str], complete: bool, expected: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "cuda_tests.json"
+    rows = [
+        {"what": "run", "complete": complete},
+        {"what": "reasons", "of": {"b": "wrong by 3"}},
+        {"what": "outcomes", "of": outcomes},
+    ]
+    path.write_text(json.dumps(rows))
+
+    assert faults(path) == expected

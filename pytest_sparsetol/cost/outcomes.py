@@ -41,18 +41,19 @@ class GroupScores:
 
     @property
     def mean(self) -> float:
-        """Mean score: of all planned items dense, less the mean loss of those that ran sparse.
+        """Mean score: of all planned items dense, less the mean loss of those that ran sparse, kept in [0, 1].
 
         Where a cell stopped early its items are few, and how hard they are for the dense model too would blur what
         sparsity did.
         """
         lost = math.fsum(self.lost) / len(self.lost) if self.lost else 0.0
-        return math.fsum(self.dense) / len(self.dense) - lost
+        return min(1.0, max(0.0, math.fsum(self.dense) / len(self.dense) - lost))
 
     @property
     def scores(self) -> list[float]:
-        """Of each item, where all have one."""
-        return [score - loss for score, loss in zip(self.dense, self.lost or [0.0] * len(self.dense), strict=True)]
+        """Of each item, where all have one; without the last bits, which could leave [0, 1]."""
+        lost = self.lost or [0.0] * len(self.dense)
+        return [round(score - loss, 12) for score, loss in zip(self.dense, lost, strict=True)]
 
     @property
     def clusters(self) -> list[str] | None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sparsetol_kernels.attention import Scoring, attend_with_log_sum
-from sparsetol_kernels.backend import Backend, checking_indices, gluon_serves, interpreting, triton_serves
+from sparsetol_kernels.backend import Backend, checking_indices, gluon_serves, triton_serves
 from sparsetol_kernels.errors import BackendError, require, require_shape
 from sparsetol_kernels.inputs import check_prompt, check_scores, rows_contiguous
 
@@ -61,8 +61,7 @@ def block_sparse_attention(
         softcap: scores become `softcap * tanh(score / softcap)`.
         sinks: `[query heads]`, a logit for each that joins the softmax and has no value.
         return_log_sum_exp: also return the natural logarithm of each softmax's denominator.
-        backend: what must compute it; None for the fastest that takes the call and is known to be right there, as
-            `block_sparse_backend` names it. On a device plain Triton is so far only for blocks of 16 in half precision.
+        backend: what must compute it; None for the fastest that takes the call, as `block_sparse_backend` names it.
 
     Returns:
         `[batch, query heads, length, value size]` in the query's dtype, zeros at padding; and None, or float32
@@ -119,14 +118,12 @@ def block_sparse_backend(
         and all(_fits_tma(tensor) for tensor in (query, key, value))
     )
     takes = {Backend.GLUON: on_gluon, Backend.TRITON: on_triton, Backend.PYTORCH: True}
-    # Seen right on a device only there: larger blocks came out wrong on an H100 (Triton 3.6), and why is not known.
-    trusted = {**takes, Backend.TRITON: on_triton and (interpreting() or (half and block == 16))}
     if backend is not None and not takes[backend]:
         raise BackendError(
             f"{_NAME}: {backend} does not take blocks of {block}, head sizes {size} and {value_size}, "
             f"{query.dtype} on {query.device} with what is installed here"
         )
-    return backend or next(name for name, able in trusted.items() if able)
+    return backend or next(name for name, able in takes.items() if able)
 
 
 def block_sparse_by_definition(

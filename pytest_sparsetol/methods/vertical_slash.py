@@ -10,8 +10,6 @@ from pytest_sparsetol.methods.base import PrefillMethod, last_rows
 from pytest_sparsetol.methods.scaling import scaled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sparsetol_kernels.selection import LineSelection
     from torch import Tensor
 
@@ -85,7 +83,7 @@ class VerticalSlash(PrefillMethod):
 
     def select(self, query: Tensor, key: Tensor, scale: float) -> LineSelection:
         """Columns and diagonals of each head, filled to the declared sparsity."""
-        from sparsetol_kernels.lines import line_pairs
+        from sparsetol_kernels.line_budget import lines_that_fit
         from sparsetol_kernels.selection import LineSelection
         from sparsetol_kernels.vertical_slash import vertical_slash_scores
 
@@ -99,43 +97,20 @@ class VerticalSlash(PrefillMethod):
             return LineSelection(vertical_rank <= last[0], slash_rank <= last[1], self.block)
         budget = int(self.kept * (length * (length + 1) // 2))
 
-        def held(lines: Tensor, columns: Tensor) -> Tensor:
-            return line_pairs(slash_rank < lines[:, None], vertical_rank < columns[:, None], self.block)
-
-        lines = _largest_that_fits(lambda number: held(number, number) <= budget, vertical_rank)
-        columns = _largest_that_fits(lambda number: held(lines, number.maximum(lines)) <= budget, vertical_rank)
-        across, along = vertical_rank < columns.maximum(lines)[:, None], slash_rank < lines[:, None]
+        lines, columns = lines_that_fit(vertical_rank, slash_rank, budget, self.block)
+        across, along = vertical_rank < columns[:, None], slash_rank < lines[:, None]
         found = {"verticals": across.sum(dim=1).double(), "slashes": along.sum(dim=1).double()}
         return LineSelection(across, along, self.block, found)
 
 
 def _ranks(scores: Tensor, forced: int) -> Tensor:
-    """Rank of each line of each head, the first `forced` lines at 0 and the rest from 1 on, best first."""
+    """Rank of each line of each head, the first `forced` lines at 0 and the rest from 1 on, best first: int32."""
     import torch
 
     count = scores.shape[1]
     forced = min(forced, count)
     order = torch.sort(scores[:, forced:], dim=-1, descending=True, stable=True).indices
-    rest = torch.empty_like(order)
-    rest.scatter_(1, order, torch.arange(1, count - forced + 1, device=scores.device).expand_as(order))
+    rest = torch.empty_like(order, dtype=torch.int32)
+    places = torch.arange(1, count - forced + 1, device=scores.device, dtype=torch.int32)
+    rest.scatter_(1, order, places.expand_as(order))
     return torch.cat([torch.zeros_like(scores[:, :forced], dtype=rest.dtype), rest], dim=1)
-
-
-def _largest_that_fits(fits: Callable[[Tensor], Tensor], ranks: Tensor) -> Tensor:
-    """For each head the largest n, up to one past all ranks, for which `fits` holds, at least 1.
-
-    Args:
-        fits: whether so many ranks fit, int64 `[heads]` to bool `[heads]`; what fits, fits with fewer ranks.
-        ranks: `[heads, length]`, of 0 to length.
-
-    """
-    import torch
-
-    heads, length = ranks.shape
-    least = torch.ones(heads, dtype=torch.int64, device=ranks.device)
-    most = torch.full_like(least, length + 1)
-    for _ in range((length + 1).bit_length()):
-        middle = (least + most + 1) // 2
-        fit = fits(middle)
-        least, most = torch.where(fit, middle, least), torch.where(fit, most, middle - 1).maximum(least)
-    return least

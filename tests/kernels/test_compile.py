@@ -14,6 +14,7 @@ from tests.kernels import (
     builds_block_selection,
     builds_block_sparse,
     builds_decode,
+    builds_line_budget,
     builds_line_scores,
     builds_vertical_slash,
 )
@@ -23,6 +24,7 @@ BUILDS: list[Build] = [
     *builds_block_selection.BUILDS,
     *builds_block_sparse.BUILDS,
     *builds_decode.BUILDS,
+    *builds_line_budget.BUILDS,
     *builds_line_scores.BUILDS,
     *builds_vertical_slash.BUILDS,
 ]

@@ -71,7 +71,8 @@ def block_sparse_forward(
             v_from + key[:, None] * v_row + value_channel[None, :], mask=(value_channel < VALUE)[None, :], other=0.0
         )
         acc, total, peak = absorb(logit, v, acc, total, peak, False)
-    for begin in tl.range(clear, listed * BLOCK, KEYS):
+    # Not pipelined: with that, Triton 3.6's matrix products of Hopper met other keys than the listed ones.
+    for begin in tl.range(clear, listed * BLOCK, KEYS, num_stages=1):
         entry = (begin + within) // BLOCK
         inside = entry < listed
         key = tl.load(blocks + entry, mask=inside, other=0) * BLOCK + (begin + within) % BLOCK

@@ -1,0 +1,78 @@
+"""How many ranked columns and diagonals fit into a number of query-key pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from sparsetol_kernels.backend import Backend, triton_serves
+from sparsetol_kernels.errors import BackendError, require, require_shape
+from sparsetol_kernels.lines import line_pairs
+
+BLOCKS = (16, 32, 64, 128)
+"""Rows of a row block that the kernel takes; PyTorch takes any."""
+
+_NAME = "lines_that_fit"
+
+
+def lines_that_fit(
+    column_rank: Tensor, slash_rank: Tensor, budget: int, block: int, *, backend: Backend | None = None
+) -> tuple[Tensor, Tensor]:
+    """The most lines, taken in turn, that hold at most `budget` pairs together; then the most columns beside them.
+
+    The n best are the lines of rank 0 to n - 1. First n is sought for columns and diagonals alike, then further columns
+    are added to those diagonals. Ranks of 0 are always taken: n is at least 1, whatever the budget.
+
+    Args:
+        column_rank: int32 `[heads, length]`, by key, 0 to `length`.
+        slash_rank: int32 `[heads, length]`, by offset (query position - key position).
+        budget: causal query-key pairs of a head.
+        block: query rows in a row block.
+        backend: what must compute it; None for the fastest that takes the call.
+
+    Returns:
+        How many ranks of the diagonals, and of the columns, are taken: int64 `[heads]` each, 1 to `length` + 1.
+
+    Raises:
+        InputError: for tensors other than these.
+        BackendError: where the named backend does not take the call.
+
+    """
+    require_shape(_NAME, "column_rank", column_rank, (None, None), "[heads, length]")
+    require_shape(_NAME, "slash_rank", slash_rank, tuple(column_rank.shape), f"{list(column_rank.shape)}")
+    require(
+        column_rank.dtype == slash_rank.dtype == torch.int32,
+        _NAME, f"ranks are {column_rank.dtype} and {slash_rank.dtype}; wanted int32",
+    )  # fmt: skip
+    takes = {Backend.TRITON: triton_serves(column_rank.device) and block in BLOCKS, Backend.PYTORCH: True}
+    if backend is not None and not takes.get(backend, False):
+        raise BackendError(f"{_NAME}: {backend} does not take row blocks of {block} on {column_rank.device}")
+    chosen = backend or next(name for name, able in takes.items() if able)
+    if chosen is Backend.PYTORCH:
+        return _by_definition(column_rank, slash_rank, budget, block)
+    from sparsetol_kernels.on_triton.line_budget import search
+
+    return search(column_rank.contiguous(), slash_rank.contiguous(), budget, block)
+
+
+def _by_definition(column_rank: Tensor, slash_rank: Tensor, budget: int, block: int) -> tuple[Tensor, Tensor]:
+    def held(lines: Tensor, columns: Tensor) -> Tensor:
+        return line_pairs(slash_rank < lines[:, None], column_rank < columns[:, None], block)
+
+    lines = _largest(lambda number: held(number, number) <= budget, column_rank)
+    columns = _largest(lambda number: held(lines, number.maximum(lines)) <= budget, column_rank)
+    return lines, columns.maximum(lines)
+
+
+def _largest(fits: Callable[[Tensor], Tensor], ranks: Tensor) -> Tensor:
+    """For each head the largest n for which `fits` holds, at least 1; what fits, fits with fewer ranks."""
+    heads, length = ranks.shape
+    least = torch.ones(heads, dtype=torch.int64, device=ranks.device)
+    most = torch.full_like(least, length + 1)
+    for _ in range((length + 1).bit_length()):
+        middle = (least + most + 1) // 2
+        fit = fits(middle)
+        least, most = torch.where(fit, middle, least), torch.where(fit, most, middle - 1).maximum(least)
+    return least

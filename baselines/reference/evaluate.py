@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -106,15 +106,19 @@ def run(engine: Engine, items: Sequence[Prepared], policy: Policy, batch: int) -
     return found, _mean(measured) if measured else None
 
 
-def prepared(engine: Engine, length: int, count: int, seed: int) -> dict[str, list[Prepared]]:
-    """`count` items of each task of the small suite, by group."""
-    groups: dict[str, list[Prepared]] = defaultdict(list)
+def prepared(
+    engine: Engine, length: int, count: int, seed: int, groups: Collection[str] | None = None
+) -> dict[str, list[Prepared]]:
+    """`count` items of each task of the small suite, by group; of all groups where none are named."""
+    found: dict[str, list[Prepared]] = defaultdict(list)
     for task in load_suite(SUITE, Path()).tasks:
+        if groups is not None and task.group not in groups:
+            continue
         for index in range(count):
             item = task.generate(length, engine.prompt, seed, index)
             ids = engine.prompt.encode(item.prompt)
-            groups[task.group].append(Prepared(item, task, ids, prompt_hash(ids), engine.prompt.places(item)))
-    return groups
+            found[task.group].append(Prepared(item, task, ids, prompt_hash(ids), engine.prompt.places(item)))
+    return found
 
 
 def rows(
@@ -126,10 +130,11 @@ def rows(
     methods: list[str],
     levels: Sequence[float] = LEVELS,
     *,
+    groups: Collection[str] | None = None,
     from_question: bool = False,
 ) -> Iterator[Row]:
-    """All groups at a length: dense, then every method at every level."""
-    for group, items in prepared(engine, length, count, seed).items():
+    """Groups at a length, all where none are named: dense, then every method at every level."""
+    for group, items in prepared(engine, length, count, seed, groups).items():
         dense = [one.score for one in run(engine, items, DENSE, batch)[0]]
         yield Row(group, length, "dense", 0.0, len(dense), _mean(dense))
         for name in methods:
@@ -185,12 +190,19 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1000, help="of the items; training has seeds of its own kind")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--sparse", nargs="*", help="methods to compare; all of them where none is named")
+    parser.add_argument("--levels", type=float, nargs="+", default=list(LEVELS))
+    parser.add_argument("--groups", nargs="+", help="of tasks; all where none is named")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     arguments = parser.parse_args()
     methods = [] if arguments.sparse is None else arguments.sparse or sorted(METHODS)
-    engine = Engine(locate(arguments.model, Path.cwd()), ModelSpec(path=arguments.model, dtype="float32"))
+    spec = ModelSpec(path=arguments.model, dtype="float32", device=arguments.device)
+    engine = Engine(locate(arguments.model, Path.cwd()), spec)
     table: list[Row] = []
     for length in arguments.lengths:
-        for row in rows(engine, length, arguments.items, arguments.seed, arguments.batch, methods):
+        for row in rows(
+            engine, length, arguments.items, arguments.seed, arguments.batch, methods, arguments.levels,
+            groups=arguments.groups,
+        ):  # fmt: skip
             table.append(row)
             content = {"versions": engine.versions(), "rows": [asdict(row) for row in table]}
             arguments.out.with_suffix(".json").write_text(json.dumps(content), encoding="utf-8")

@@ -55,9 +55,7 @@ def test_triton(shape: tuple[int, int, int, int], share: float, kernel_device: t
     budget = int(share * length * (length + 1) / 2)
     expected = lines_that_fit(columns, slashes, budget, block, backend=Backend.PYTORCH)
 
-    found = lines_that_fit(
-        columns.to(kernel_device), slashes.to(kernel_device), budget, block, backend=Backend.TRITON
-    )
+    found = lines_that_fit(columns.to(kernel_device), slashes.to(kernel_device), budget, block, backend=Backend.TRITON)
 
     assert [part.tolist() for part in found] == [part.tolist() for part in expected]
 

@@ -71,12 +71,11 @@ def block_sparse_forward(
             v_from + key[:, None] * v_row + value_channel[None, :], mask=(value_channel < VALUE)[None, :], other=0.0
         )
         acc, total, peak = absorb(logit, v, acc, total, peak, False)
-    # Not pipelined: with that, Triton 3.6's matrix products of Hopper met other keys than the listed ones.
-    for begin in tl.range(clear, listed * BLOCK, KEYS, num_stages=1):
+    for begin in tl.range(clear, listed * BLOCK, KEYS):
         entry = (begin + within) // BLOCK
-        inside = entry < listed
-        key = tl.load(blocks + entry, mask=inside, other=0) * BLOCK + (begin + within) % BLOCK
-        inside = inside & (key < tokens)
+        # No mask here: with one, Triton 3.6 gave Hopper's matrix products other keys once the loop was pipelined.
+        key = tl.load(blocks + tl.minimum(entry, listed - 1)) * BLOCK + (begin + within) % BLOCK
+        inside = (entry < listed) & (key < tokens)
         at = (start + key).to(tl.int64)
         k = tl.load(
             k_from + at[None, :] * k_row + channel[:, None], mask=inside[None, :] & (channel < SIZE)[:, None], other=0.0

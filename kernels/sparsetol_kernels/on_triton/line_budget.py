@@ -37,8 +37,10 @@ def _tried(least, most, which, TRIED: tl.constexpr):
 
 
 @triton.jit
-def _narrowed(Held, head, heads, budget, least, most, rounds, TRIED: tl.constexpr):
+def _narrowed(Held, head, heads, budget, length, rounds, TRIED: tl.constexpr):
     """The interval that is left after `rounds` launches: all of it fits up to `least`, nothing after `most`."""
+    least = tl.full([], 1, tl.int32)
+    most = tl.full([], 1, tl.int32) + length
     for past in tl.range(0, rounds):
         low, high = least, most
         for which in tl.static_range(TRIED):
@@ -62,10 +64,10 @@ def held_pairs(
     """
     column = tl.program_id(0) * WIDTH + tl.arange(0, WIDTH)
     head, heads = tl.program_id(1).to(tl.int64), tl.num_programs(1)
-    least, most = _narrowed(Held, head, heads, budget, 1, length + 1, rounds, TRIED)
+    least, most = _narrowed(Held, head, heads, budget, length, rounds, TRIED)
     lines = least
     if MORE:
-        least, most = _narrowed(HeldMore, head, heads, budget, 1, length + 1, more_rounds, TRIED)
+        least, most = _narrowed(HeldMore, head, heads, budget, length, more_rounds, TRIED)
     met = Met + head * places
     rank = ColumnRank + head * length
     blocks = tl.cdiv(length, BLOCK)
@@ -112,8 +114,8 @@ def held_pairs(
 def found_numbers(Held, HeldMore, Lines, Columns, budget, length, rounds, TRIED: tl.constexpr):
     """Grid: (heads). What both searches came to."""
     head, heads = tl.program_id(0).to(tl.int64), tl.num_programs(0)
-    lines, _ = _narrowed(Held, head, heads, budget, 1, length + 1, rounds, TRIED)
-    columns, _ = _narrowed(HeldMore, head, heads, budget, 1, length + 1, rounds, TRIED)
+    lines, _ = _narrowed(Held, head, heads, budget, length, rounds, TRIED)
+    columns, _ = _narrowed(HeldMore, head, heads, budget, length, rounds, TRIED)
     tl.store(Lines + head, lines.to(tl.int64))
     tl.store(Columns + head, tl.maximum(lines, columns).to(tl.int64))
 

@@ -48,6 +48,11 @@ SHARED = {80: 99 * 1024, 90: 227 * 1024}
 """Shared memory that a program may take: for 80 what 8.6 and 8.9 have, as they run the same build."""
 
 
+def is_gluon(build: Build) -> bool:
+    """Whether the kernel is written in Gluon."""
+    return bool(getattr(build.kernel, "is_gluon", lambda: False)())
+
+
 def compile_for(build: Build, capability: int, folder: Path) -> Resources:
     """Compile down to machine code; raises what Triton raises where it cannot."""
     import triton
@@ -66,7 +71,7 @@ def compile_for(build: Build, capability: int, folder: Path) -> Resources:
         if name not in build.odd and (signature[name].startswith("*") or signature[name] in {"i32", "i64"})
     ]
     source_type = ASTSource
-    if getattr(build.kernel, "is_gluon", lambda: False)():
+    if is_gluon(build):
         from triton.experimental.gluon._runtime import GluonASTSource
 
         source_type = GluonASTSource

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
+from sparsetol_kernels.backend import GLUON_TRITONS, triton_version
 
 from tests.kernels import (
     builds_block_selection,
@@ -18,7 +19,7 @@ from tests.kernels import (
     builds_line_scores,
     builds_vertical_slash,
 )
-from tests.kernels.compiling import SHARED, Build, Resources, compile_for
+from tests.kernels.compiling import SHARED, Build, Resources, compile_for, is_gluon
 
 BUILDS: list[Build] = [
     *builds_block_selection.BUILDS,
@@ -69,6 +70,8 @@ def compiled(
     ],
 )
 def test_compiles(build: Build, capability: int, compiled: dict[tuple[str, int], Future[Resources]]) -> None:
+    if is_gluon(build) and triton_version() not in GLUON_TRITONS:
+        pytest.skip("plain Triton serves with this release")
     resources = compiled[build.label, capability].result()
 
     assert resources.stack == 0, f"{resources.stack} bytes of registers a thread are spilled"

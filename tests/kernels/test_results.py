@@ -54,6 +54,20 @@ def test_the_cuda_tests_passed() -> None:
     assert {path.name: faults(path) for path in files} == {path.name: [] for path in files}
 
 
+def test_kernels_compile_with_other_releases_of_triton() -> None:
+    """By `benchmarks/triton_versions.py`; `test_compile.py` compiles them with the release that is installed."""
+    path = RESULTS / "triton_versions.json"
+    if not path.exists():
+        pytest.skip("no builds with other releases of Triton are kept yet")
+
+    assert {
+        f"{row['triton']}: {build}": entry["error"]
+        for row in json.loads(path.read_text(encoding="utf-8"))
+        for build, entry in row["builds"].items()
+        if "error" in entry
+    } == {}
+
+
 def test_results_of_other_kernels_are_found(tmp_path: Path) -> None:
     files = ["on_triton/block_sparse.py"]
     for name, sources in (("fresh", source_hash(*files)), ("old", "0" * 16)):

@@ -21,6 +21,7 @@ fitted to the dense points: how much of each part of the cost a second does, whi
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import json
 import math
@@ -232,37 +233,27 @@ def decodes(name: str, loaded: LoadedModel, setting: Setting) -> list[dict[str, 
     rows = []
     for cached, batch in setting.decode:
         like = next(loaded.model.parameters())
-        room = setting.steps + 1
+        # A step to warm up, then the repeats and one that does not count. Nothing is decoded twice: page bounds grow
+        # with the cache, as in a run, and are not computed anew.
+        room = 1 + setting.steps * (setting.repeats + 1)
         layers = [Filled(shape, batch, cached, room, like) for _ in shape.windows]
         for policy_name, policy in setting.decode_policies.items():
+            for layer in layers:
+                layer.rewind(cached)
             cache = DynamicCache()
             cache.layers = list(layers)
             current = Pass(policy, [0] * batch, longest=cached + room, phase="decode")
 
-            def steps(
-                count: int,
-                cache: DynamicCache = cache,
-                current: Pass = current,
-                begin: int = cached,
-                batch: int = batch,
-            ) -> None:
+            def steps(count: int, cache: DynamicCache = cache, current: Pass = current, batch: int = batch) -> None:
                 with forward_pass(current):
-                    for place in range(begin, begin + count):
+                    for _ in range(count):
                         ids = torch.full((batch, 1), 7, device=loaded.device)
-                        positions = torch.full((batch, 1), place, device=loaded.device)
+                        positions = torch.full((batch, 1), cache.get_seq_length(), device=loaded.device)
                         arguments = with_cache(loaded.model, cache)
                         loaded.model(input_ids=ids, position_ids=positions, logits_to_keep=1, **arguments)
 
-            def again(layers: list[Filled] = layers, cached: int = cached, steps: Any = steps) -> None:
-                # One step brings page bounds up to date, which a run does once a prompt.
-                for layer in layers:
-                    layer.rewind(cached + 1)
-                steps(setting.steps, begin=cached + 1)
-
-            for layer in layers:
-                layer.rewind(cached)
             steps(1)
-            found = repeated(again, setting, loaded.device)
+            found = repeated(functools.partial(steps, setting.steps), setting, loaded.device)
             saved = current.meter.loaded_sparsity("decode") or 0.0
             cost = decode_bytes(shape, cached, batch, 1 - saved)
             tokens = setting.steps * batch

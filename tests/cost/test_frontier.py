@@ -70,6 +70,14 @@ def test_the_front() -> None:
     ]
 
 
+def test_what_costs_as_much_and_scores_less_is_not_on_the_front() -> None:
+    (frontier,) = found(cell("large", 100, 100, 9, [1.0, *NOTHING[1:]]), SMALL)
+
+    assert {(one.model, one.deployment): one.best for one in frontier.points} == {
+        ("large", None): True, ("large", "vs"): False, ("small", None): True, ("small", "vs"): True,
+    }  # fmt: skip
+
+
 def test_a_sparse_model_meets_the_cheapest_smaller_one_that_costs_as_much() -> None:
     (frontier,) = found(LARGE, MIDDLE, SMALL)
     large, middle = frontier.comparisons

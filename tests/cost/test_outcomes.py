@@ -32,6 +32,13 @@ def test_items_of_one_document_count_as_one_draw() -> None:
     assert found == pytest.approx((lower_limit(sample, 0.05), upper_limit(sample, 0.05)), abs=1e-4)
 
 
+def test_other_items_are_not_paired_by_their_place() -> None:
+    turned = OTHER[::-1]
+    assert limits([dense(ONE)], [dense(turned)], 0.9) != limits([dense(ONE)], [dense(OTHER)], 0.9)
+
+    assert limits([dense(ONE)], [dense(turned, "other")], 0.9) == limits([dense(ONE)], [dense(OTHER, "other")], 0.9)
+
+
 def test_other_items_give_wider_limits_that_cover() -> None:
     """Two independent samples of 30 right or wrong answers, 0.9 against 0.7: two-sided limits at 0.9."""
     generator = np.random.default_rng(4)

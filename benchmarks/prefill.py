@@ -42,6 +42,7 @@ SOURCES = (
     "on_gluon/block_sparse.py",
     "on_triton/block_selection.py",
     "on_triton/block_sparse.py",
+    "on_triton/line_budget.py",
     "on_triton/line_scores.py",
     "on_triton/softmax.py",
     "on_triton/vertical_slash.py",

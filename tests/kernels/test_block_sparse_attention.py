@@ -270,24 +270,3 @@ def test_a_backend_that_cannot_compute_the_call_is_refused() -> None:
     assert block_sparse_backend(tensor, tensor, tensor, 16) is Backend.PYTORCH
     with pytest.raises(BackendError, match="gluon does not take blocks of 16, head sizes 16 and 16"):
         block_sparse_backend(tensor, tensor, tensor, 16, backend=Backend.GLUON)
-
-
-@pytest.mark.parametrize(
-    ("block", "dtype", "chosen"),
-    [
-        (16, torch.bfloat16, Backend.TRITON),
-        (16, torch.float32, Backend.PYTORCH),
-        (64, torch.bfloat16, Backend.PYTORCH),
-        (128, torch.float16, Backend.PYTORCH),
-    ],
-)
-def test_a_device_gets_plain_triton_only_where_it_was_seen_right(
-    block: int, dtype: torch.dtype, chosen: Backend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sparsetol_kernels.block_sparse_attention.triton_serves", lambda device: True)
-    monkeypatch.setattr("sparsetol_kernels.block_sparse_attention.interpreting", lambda: False)
-    monkeypatch.setattr("sparsetol_kernels.block_sparse_attention.gluon_serves", lambda device: False)
-    tensor = torch.zeros(1, 1, 256, 64, dtype=dtype)
-
-    assert block_sparse_backend(tensor, tensor, tensor, block) is chosen
-    assert block_sparse_backend(tensor, tensor, tensor, block, backend=Backend.TRITON) is Backend.TRITON

@@ -71,10 +71,15 @@ def block_sparse_forward(
             v_from + key[:, None] * v_row + value_channel[None, :], mask=(value_channel < VALUE)[None, :], other=0.0
         )
         acc, total, peak = absorb(logit, v, acc, total, peak, False)
-    for begin in tl.range(clear, listed * BLOCK, KEYS):
+    # Pipelined, Triton 3.6 copies neighbouring entries where all keys of a tile read the same one, so none reads a vector
+    # of entries there.
+    LAST_STAGES: tl.constexpr = None if KEYS <= BLOCK else 1
+    for begin in tl.range(clear, listed * BLOCK, KEYS, num_stages=LAST_STAGES):
         entry = (begin + within) // BLOCK
-        # No mask here: with one, Triton 3.6 gave Hopper's matrix products other keys once the loop was pipelined.
-        key = tl.load(blocks + tl.minimum(entry, listed - 1)) * BLOCK + (begin + within) % BLOCK
+        if KEYS <= BLOCK:
+            key = tl.load(blocks + begin // BLOCK) * BLOCK + begin % BLOCK + within
+        else:
+            key = tl.load(blocks + tl.minimum(entry, listed - 1)) * BLOCK + (begin + within) % BLOCK
         inside = (entry < listed) & (key < tokens)
         at = (start + key).to(tl.int64)
         k = tl.load(
@@ -130,9 +135,9 @@ def tiles_for(dtype: torch.dtype, size: int, block: int, pack: int, capability: 
         warps = 8 if rows * pack > 16 else 4
     else:
         warps = {128: 8, 64: 4, 32: 4}.get(rows * pack, 2)
-        if rows * pack == 64 and not hopper:
+        if block == 16 or (rows * pack == 64 and not hopper):
             keys = 32
-    return Tiles(rows, keys, pack, warps, stages=3 if hopper and size <= 128 else 2)
+    return Tiles(rows, keys, pack, warps, stages=3 if size <= 128 and (hopper or dtype == torch.float32) else 2)
 
 
 def forward(

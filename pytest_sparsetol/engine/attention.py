@@ -190,12 +190,16 @@ def attention(
 def _sparse_prefill(
     current: Pass, method: PrefillMethod, layer: int, query: Tensor, key: Tensor, value: Tensor, scoring: Scoring
 ) -> Tensor:
-    out = query.new_zeros(query.shape[0], query.shape[2], query.shape[1], value.shape[-1])
+    alone = current.starts == [0]
+    out = query.new_zeros(query.shape[0], 0 if alone else query.shape[2], query.shape[1], value.shape[-1])
     for sequence, start in enumerate(current.starts):
         q, k, v = query[sequence, :, start:], key[sequence, :, start:], value[sequence, :, start:]
         selection = method.select(q, k, scoring.scale)
         part, backend = prefill.attend(q, k, v, selection, scoring)
-        out[sequence, start:] = part.transpose(0, 1)
+        if alone:
+            out = part.transpose(0, 1)[None]
+        else:
+            out[sequence, start:] = part.transpose(0, 1)
         current.meter.count("prefill", selection.attended(), selection.loaded())
         current.meter.note("prefill", selection.found)
         if current.evidence is not None:

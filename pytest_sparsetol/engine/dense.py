@@ -117,7 +117,6 @@ def attend(query: Tensor, key: Tensor, value: Tensor, starts: list[int], scoring
     """
     batch, heads, queries, _ = query.shape
     length = key.shape[2]
-    out = query.new_zeros(batch, queries, heads, value.shape[-1])
     library = flash_attention_for(query, value, scoring)
     exact = scoring.softcap is not None or scoring.sinks is not None
     if _SECOND.get():
@@ -126,6 +125,9 @@ def attend(query: Tensor, key: Tensor, value: Tensor, starts: list[int], scoring
     name = library.name if library else "definition" if exact else "sdpa"
     if library is None and not exact and scoring.window is None and not any(starts):
         return _sdpa(query, key, value, scoring.scale, causal=queries > 1).transpose(1, 2), name
+    if library is not None and starts == [0]:
+        return _flash(library, query[0], key[0], value[0], scoring)[None], name
+    out = query.new_zeros(batch, queries, heads, value.shape[-1])
     for sequence, start in enumerate(starts):
         first = max(start, length - queries)
         rows = slice(first - (length - queries), queries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -55,8 +56,7 @@ class QuestPages:
         length, page_size = key.shape[2], method.page_size
         lengths = [length - start for start in starts]
         budgets = [method.earlier_pages(tokens) for tokens in lengths]
-        numbers = torch.tensor([starts, lengths, budgets], dtype=torch.int32)
-        first, tokens, budget = numbers.to(key.device, non_blocking=True)
+        first, tokens, budget = _on_device(key.device, tuple(starts), tuple(lengths), tuple(budgets))
         if self.low is None or self.high is None or self.low.shape[2] * page_size < length:
             shape = (*key.shape[:2], -(-length // page_size) + ROOM, key.shape[3])
             self.low, self.high, self.bounded = key.new_empty(shape), key.new_empty(shape), 0
@@ -71,6 +71,12 @@ class QuestPages:
             scale=scoring.scale, window=scoring.window, softcap=scoring.softcap, sinks=scoring.sinks,
         )  # fmt: skip
         return out, pages, count
+
+
+@functools.lru_cache(maxsize=4)
+def _on_device(device: torch.device, *numbers: tuple[int, ...]) -> Tensor:
+    """Numbers of each sequence as int32 on the device, copied once for all layers of a step."""
+    return torch.tensor(numbers, dtype=torch.int32).to(device, non_blocking=True)
 
 
 def tokens_of(pages: Tensor, count: Tensor, page_size: int) -> TokenSelection:

@@ -5,7 +5,7 @@ The cache itself stays whole, so that positions stay right; dropped tokens are n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -13,6 +13,9 @@ from sparsetol_kernels.selection import TokenSelection
 from torch import Tensor
 
 from pytest_sparsetol.methods.base import DecodeMethod
+
+ROOM = 512
+"""Generated tokens that a table of a prompt's and later tokens is made for at a time."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Retained:
     tokens: Tensor
     count: Tensor
     prompt: int
+    _tables: dict[int, Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, kept: Tensor) -> Retained:
@@ -41,11 +45,20 @@ class Retained:
     def cached(self, length: int) -> TokenSelection:
         """All that is left of a cache of `length` tokens: what the prompt kept, then every generated token."""
         fresh = length - self.prompt
-        place = torch.arange(self.tokens.shape[1] + fresh, device=self.tokens.device)
-        kept = torch.nn.functional.pad(self.tokens, (0, fresh))
-        tokens = kept.where(place < self.count[:, None], self.prompt + place - self.count[:, None])
+        # Later tokens follow the kept ones at the same places whatever the length, so that one table serves many steps.
+        table = self._table(-(-fresh // ROOM) * ROOM)
         count = self.count + fresh
-        return TokenSelection(tokens, count, loaded=count.double())
+        return TokenSelection(table[:, : self.tokens.shape[1] + fresh], count, loaded=count.double())
+
+    def _table(self, fresh: int) -> Tensor:
+        table = self._tables.get(fresh)
+        if table is None:
+            place = torch.arange(self.tokens.shape[1] + fresh, device=self.tokens.device)
+            kept = torch.nn.functional.pad(self.tokens, (0, fresh))
+            table = kept.where(place < self.count[:, None], self.prompt + place - self.count[:, None])
+            self._tables.clear()
+            self._tables[fresh] = table
+        return table
 
 
 def select_within(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pytest_sparsetol.contract import ModelSpec
-from pytest_sparsetol.engine import attention
+from pytest_sparsetol.engine import attention, retention
 from pytest_sparsetol.engine import generate as generation
 from pytest_sparsetol.engine.cache import GrowingCache
 from pytest_sparsetol.engine.generate import generate
@@ -159,3 +159,16 @@ def test_what_is_left_is_the_kept_tokens_then_all_later_ones() -> None:
     assert left.count.tolist() == [4, 6]
     assert left.tokens[0, :4].tolist() == [0, 2, 5, 6]
     assert left.tokens[1].tolist() == [0, 1, 3, 4, 5, 6]
+
+
+def test_what_is_left_grows_with_the_answer() -> None:
+    kept = torch.tensor([[1, 0, 0, 1, 1, 0], [0, 0, 1, 0, 0, 0]], dtype=torch.bool)
+    retained = Retained.of(kept)
+
+    for fresh in (1, 2, retention.ROOM, retention.ROOM + 1):
+        left = retained.cached(6 + fresh)
+        later = list(range(6, 6 + fresh))
+        assert [row[:count].tolist() for row, count in zip(left.tokens, left.count, strict=True)] == [
+            [0, 3, 4, *later],
+            [2, *later],
+        ]

@@ -326,8 +326,9 @@ def load_contracts(path: Path, profile: str | None = None) -> tuple[Contract, ..
         _View(document.path, {**document.data, "model": entry}, document.root, model=place)
         for place, entry in enumerate(written)
     ]
-    contracts = [_load(view, profile) for view in views]
-    return tuple(contracts) if len(contracts) == 1 else tuple(_tell_apart(contracts))
+    contracts = tuple(_load(view, profile) for view in views)
+    _check_all_gated(contracts)
+    return contracts if len(contracts) == 1 else tuple(_tell_apart(contracts))
 
 
 def _load(document: Document, profile: str | None) -> Contract:
@@ -343,6 +344,15 @@ def _load(document: Document, profile: str | None) -> Contract:
     return chosen
 
 
+def _check_all_gated(contracts: Sequence[Contract]) -> None:
+    document = contracts[0].document
+    for deployment in document.data["deployments"]:
+        if not any(deployment in contract.spec.deployments for contract in contracts):
+            raise document.error(
+                ("deployments", deployment), f"deployments.{deployment}: no model of the contract is gated under it"
+            )
+
+
 def _tell_apart(contracts: Sequence[Contract]) -> Iterator[Contract]:
     """Contracts of one file that know of each other; their models' names become parts of node ids."""
     names: list[str] = []
@@ -353,11 +363,6 @@ def _tell_apart(contracts: Sequence[Contract]) -> Iterator[Contract]:
         if name in names:
             raise contract.document.error(loc, f"model: two models are called {name!r}; give each a name of its own")
         names.append(name)
-    for deployment in contracts[0].document.data["deployments"]:
-        if not any(deployment in contract.spec.deployments for contract in contracts):
-            raise contracts[0].document.error(
-                ("deployments", deployment), f"deployments.{deployment}: no model of the contract is gated under it"
-            )
     return (dataclasses.replace(contract, among=tuple(names)) for contract in contracts)
 
 

@@ -80,7 +80,7 @@ def shape_of(model: Any) -> Shape:
         key_size=key_size,
         value_size=_number(config, "v_head_dim", default=key_size),
         windows=_windows(config),
-        element_size=next(iter(inside)).element_size(),
+        element_size=max(inside, key=lambda parameter: parameter.numel()).element_size(),
     )
 
 

@@ -43,6 +43,11 @@ def test_one_alone_has_no_part_in_node_ids(tmp_path: Path, models: str) -> None:
     assert next(cells(contract)).policy == "quest-10x"
 
 
+def test_a_list_of_one_cannot_leave_a_deployment_out(tmp_path: Path) -> None:
+    with pytest.raises(LocatedError, match=r"deployments.quest-10x: no model of the contract is gated under it"):
+        load_contracts(listed(tmp_path, "model:\n  - {path: model, dtype: float32, deployments: [release]}\n"))
+
+
 def test_profiles_lie_over_each(tmp_path: Path) -> None:
     assert [one.spec.lengths for one in load_contracts(listed(tmp_path), "premerge")] == [[1024], [1024]]
 

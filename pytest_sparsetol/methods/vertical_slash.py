@@ -88,9 +88,8 @@ class VerticalSlash(PrefillMethod):
         from sparsetol_kernels.vertical_slash import vertical_slash_scores
 
         length = key.shape[1]
-        verticals, slashes = vertical_slash_scores(query, key, scale, self.window)
-        vertical_rank = _ranks(verticals, self.sinks)
-        slash_rank = _ranks(slashes, self.local_at(length))
+        scores = vertical_slash_scores(query, key, scale, self.window)
+        vertical_rank, slash_rank = _ranks(scores, (self.sinks, self.local_at(length)))
         if self.verticals is not None and self.slashes is not None:
             # The forced lines are all of rank 0, the others follow from rank 1 on.
             last = max(0, self.verticals - self.sinks), max(0, self.slashes - self.local_at(length))
@@ -103,14 +102,18 @@ class VerticalSlash(PrefillMethod):
         return LineSelection(across, along, self.block, found)
 
 
-def _ranks(scores: Tensor, forced: int) -> Tensor:
-    """Rank of each line of each head, the first `forced` lines at 0 and the rest from 1 on, best first: int32."""
+def _ranks(scores: tuple[Tensor, Tensor], forced: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Rank of each line of each head, the first `forced` lines at 0 and the rest from 1 on, best first: int32 each."""
     import torch
 
-    count = scores.shape[1]
-    forced = min(forced, count)
-    order = torch.sort(scores[:, forced:], dim=-1, descending=True, stable=True).indices
-    rest = torch.empty_like(order, dtype=torch.int32)
-    places = torch.arange(1, count - forced + 1, device=scores.device, dtype=torch.int32)
-    rest.scatter_(1, order, places.expand_as(order))
-    return torch.cat([torch.zeros_like(scores[:, :forced], dtype=rest.dtype), rest], dim=1)
+    both = torch.cat(scores)
+    rows, count = both.shape
+    place = torch.arange(count, device=both.device, dtype=torch.int32)
+    first = torch.cat([place.new_full((rows // 2, 1), count) for count in forced])
+    # Sums of weights are not negative: their bits are in their order. One sort of all heads at once.
+    bits = both.view(torch.int32).long().masked_fill(place < first, torch.iinfo(torch.int32).max)
+    row = torch.arange(rows, device=both.device)[:, None]
+    order = torch.sort(((row + 1 << 31) - bits).flatten(), stable=True).indices
+    rank = (place - first + 1).clamp_(min=0).int()
+    ranks = torch.empty_like(rank).flatten().scatter_(0, order, rank.flatten()).view(2, -1, count)
+    return ranks[0], ranks[1]

@@ -71,8 +71,8 @@ def block_sparse_forward(
             v_from + key[:, None] * v_row + value_channel[None, :], mask=(value_channel < VALUE)[None, :], other=0.0
         )
         acc, total, peak = absorb(logit, v, acc, total, peak, False)
-    # Pipelined, Triton 3.6 copies neighbouring entries where all keys of a tile read the same one, so none reads a vector
-    # of entries there.
+    # Where all keys of a tile read one entry, Triton 3.6 fetches its neighbours for some of them once the loop is
+    # pipelined: there an entry is one load, not a vector of loads.
     LAST_STAGES: tl.constexpr = None if KEYS <= BLOCK else 1
     for begin in tl.range(clear, listed * BLOCK, KEYS, num_stages=LAST_STAGES):
         entry = (begin + within) // BLOCK

@@ -10,9 +10,65 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from sparsetol_kernels.lines import crossed
 from sparsetol_kernels.on_triton.block_sparse import Tiles, tiles_for
 from sparsetol_kernels.on_triton.softmax import absorb, add_sink, finish, scaled
+
+
+@triton.jit
+def _later(one, other):
+    return tl.maximum(one, other)
+
+
+@triton.jit
+def line_index(
+    Slashes, Columns, Near, Wide, Ranges, Listed, Upto, Met, length, places, most_ranges, row_blocks,
+    BLOCK: tl.constexpr, KEYS: tl.constexpr, TILE: tl.constexpr,
+):  # fmt: skip
+    """Grid: (heads, 2). The first programs index the diagonals, as `vertical_slash_forward` reads it, the others columns.
+
+    A place is met, as of `lines.crossed`, where one of the last BLOCK offsets is a diagonal's. Runs of met places are
+    cut into tiles of KEYS.
+    """
+    head = tl.program_id(0).to(tl.int64)
+    before = 0
+    if tl.program_id(1) == 0:
+        slash = Slashes + head * length
+        near = Near + head * most_ranges
+        wide = Wide + head * most_ranges
+        last = tl.full([], -1073741824, tl.int32)
+        start = tl.full([], -1073741824, tl.int32)
+        for begin in tl.range(0, places, TILE):
+            place = begin + tl.arange(0, TILE)
+            here = tl.load(slash + place, mask=place < length, other=0) != 0
+            behind = tl.load(slash + place - 1, mask=(place >= 1) & (place <= length), other=0) != 0
+            ahead = tl.load(slash + place + 1, mask=place + 1 < length, other=0) != 0
+            upto_here = tl.maximum(tl.associative_scan(tl.where(here, place, -1073741824), 0, _later), last)
+            upto_behind = tl.maximum(tl.associative_scan(tl.where(behind, place - 1, -1073741824), 0, _later), last)
+            met = (place < places) & (upto_here > place - BLOCK)
+            begins = met & (upto_behind <= place - 1 - BLOCK)
+            run = tl.maximum(tl.associative_scan(tl.where(begins, place, -1073741824), 0, _later), start)
+            first = met & ((place - run) % KEYS == 0)
+            number = before + tl.cumsum(first.to(tl.int32), 0)
+            tl.store(near + number - 1, place - (BLOCK - 1), mask=first)
+            goes_on = (place + 1 < places) & (ahead | (upto_here > place + 1 - BLOCK))
+            ends = met & ((goes_on == 0) | ((place + 1 - run) % KEYS == 0))
+            tl.store(wide + number - 1, (place - run) % KEYS + 1, mask=ends)
+            tl.store(Met + head * places + place, met.to(tl.uint8), mask=place < places)
+            row_block = place // BLOCK
+            closes = (place % BLOCK == BLOCK - 1) & (row_block < row_blocks)
+            tl.store(Ranges + head * row_blocks + row_block, number, mask=closes)
+            before += tl.sum(first.to(tl.int32), 0)
+            last = tl.maximum(last, tl.max(upto_here, 0))
+            start = tl.maximum(start, tl.max(run, 0))
+    else:
+        for begin in tl.range(0, length, TILE):
+            key = begin + tl.arange(0, TILE)
+            chosen = tl.load(Columns + head * length + key, mask=key < length, other=0) != 0
+            number = before + tl.cumsum(chosen.to(tl.int32), 0)
+            tl.store(Listed + head * length + number - 1, key, mask=chosen)
+            closes = (key < length) & ((key % BLOCK == BLOCK - 1) | (key == length - 1))
+            tl.store(Upto + head * row_blocks + key // BLOCK, number, mask=closes)
+            before += tl.sum(chosen.to(tl.int32), 0)
 
 
 @triton.jit
@@ -110,36 +166,22 @@ def line_tiles(dtype: torch.dtype, size: int, block: int, capability: tuple[int,
     return tiles
 
 
-def listed_columns(columns: Tensor) -> Tensor:
-    """The set places of each row of `[rows, length]`, ascending, then `length`: int32 `[rows, length]`."""
-    length = columns.shape[1]
-    position = torch.arange(length, device=columns.device, dtype=torch.int32).expand_as(columns)
-    place = columns.cumsum(dim=1).sub_(1).where(columns, length)
-    return (
-        position.new_full((columns.shape[0], length + 1), length).scatter_(1, place, position)[:, :length].contiguous()
-    )
-
-
-def cut_ranges(met: Tensor, block: int, keys: int) -> tuple[Tensor, Tensor]:
-    """Runs of set places of `[rows, places]`, cut into tiles of at most `keys`.
-
-    Returns:
-        How far each tile's last key lies before a row block's first row, ascending, negative inside the block; and its
-        keys: int32 `[rows, tiles]`, with room for the most tiles that there can be; the rest begin after the prompt.
-
-    """
-    rows, places = met.shape
+def _indexed(slashes: Tensor, columns: Tensor, block: int, keys: int) -> tuple[Tensor, ...]:
+    """What `line_index` makes of bool `[rows, length]`: near, wide, ranges, listed, upto and met, int32 but the last."""
+    rows, length = slashes.shape
+    places, row_blocks = length + block - 1, -(-length // block)
     # Every run is at least `block` places wide, but for one that the end cuts off.
     most = places // keys + places // (block + 1) + 2
-    place = torch.arange(places, device=met.device, dtype=torch.int32).expand_as(met)
-    ahead = torch.nn.functional.pad(met[:, :-1], (1, 0))
-    run_start = place.where(met & ~ahead, 0).cummax(dim=1).values
-    head = met & ((place - run_start) % keys == 0)
-    number = head.cumsum(dim=1)
-    slot = (number - 1).where(head, most)
-    near = place.new_full((rows, most + 1), places).scatter_(1, slot, place)[:, :most] - (block - 1)
-    wide = place.new_zeros(rows, most + 1).scatter_add_(1, (number - 1).where(met, most), met.int())[:, :most]
-    return near.contiguous(), wide.contiguous()
+    near, wide = torch.empty(2, rows, most, dtype=torch.int32, device=slashes.device)
+    ranges, upto = torch.empty(2, rows, row_blocks, dtype=torch.int32, device=slashes.device)
+    listed = torch.empty(rows, length, dtype=torch.int32, device=slashes.device)
+    met = torch.empty(rows, places, dtype=torch.uint8, device=slashes.device)
+    line_index[(rows, 2)](
+        slashes.contiguous().view(torch.uint8), columns.contiguous().view(torch.uint8),
+        near, wide, ranges, listed, upto, met, length, places, most, row_blocks,
+        BLOCK=block, KEYS=keys, TILE=min(4096, triton.next_power_of_2(places)), num_warps=8,
+    )  # fmt: skip
+    return near, wide, ranges, listed, upto, met
 
 
 def forward(
@@ -150,19 +192,14 @@ def forward(
     batch, heads, length, size = query.shape
     capability = torch.cuda.get_device_capability(query.device) if query.is_cuda else (9, 0)
     tiles = line_tiles(query.dtype, max(size, value.shape[3]), block, capability)
-    starts = torch.arange(0, length, block, device=query.device, dtype=torch.int32)
-    met = crossed(slashes.flatten(0, 1), block)
-    near, wide = cut_ranges(met, block, tiles.keys)
-    listed = listed_columns(columns.flatten(0, 1))
-    each = starts.expand(batch * heads, -1).contiguous()
-    ranges = torch.searchsorted(near, each, right=True, out_int32=True)
-    upto = torch.searchsorted(listed, (each + block).clamp(max=length), out_int32=True)
+    near, wide, ranges, listed, upto, met = _indexed(slashes.flatten(0, 1), columns.flatten(0, 1), block, tiles.keys)
+    row_blocks = ranges.shape[1]
     out = query.new_empty(batch, length, heads, value.shape[3]).transpose(1, 2)
     sums = query.new_empty((batch, heads, length), dtype=torch.float32) if log_sum else None
-    vertical_slash_forward[(len(starts) * (block // tiles.rows), heads, batch)](
-        query, key, value, out, sums, near, wide, ranges, listed, upto, met.view(torch.uint8), sinks,
+    vertical_slash_forward[(row_blocks * (block // tiles.rows), heads, batch)](
+        query, key, value, out, sums, near, wide, ranges, listed, upto, met, sinks,
         scale if softcap is not None else scale * math.log2(math.e), softcap or 0.0,
-        length, heads, len(starts), near.shape[1], listed.shape[1], met.shape[1],
+        length, heads, row_blocks, near.shape[1], listed.shape[1], met.shape[1],
         *query.stride()[:3], *key.stride()[:3], *value.stride()[:3], *out.stride()[:3],
         GROUP=heads // key.shape[1], SIZE=size, VALUE=value.shape[3], BLOCK=block, ROWS=tiles.rows, KEYS=tiles.keys,
         SOFTCAP=softcap is not None, SINKS=sinks is not None, LOG_SUM=log_sum,

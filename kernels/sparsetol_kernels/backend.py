@@ -17,7 +17,7 @@ import torch
 LEAST_CAPABILITY = (8, 0)
 """Compute capability from which the Triton kernels run."""
 
-GLUON_TRITONS = ((3, 6), (3, 7))
+GLUON_TRITONS = ((3, 6), (3, 7), (3, 9))
 """Triton releases (major, minor) with whose Gluon the Hopper kernels compile; others get plain Triton.
 
 Gluon is experimental and changes between releases: add one when `tests/kernels/test_compile.py` passes on it.

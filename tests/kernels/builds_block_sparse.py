@@ -58,7 +58,7 @@ def _gluon(label: str, dtype: gl.dtype, size: int, **features: bool) -> Build:
         | absent,
         on_gluon.LAUNCH,
         (90,),
-        frozenset({"heads", "index_heads", "row_blocks", "most", "length", "tiles"}),
+        frozenset({"heads", "index_heads", "row_blocks", "most", "length", "tiles", "first", "span", "step"}),
     )
 
 

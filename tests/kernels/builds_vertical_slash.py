@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from sparsetol_kernels.on_triton.vertical_slash import line_tiles, vertical_slash_forward
+from sparsetol_kernels.on_triton.vertical_slash import TILE, line_index, line_tiles, vertical_slash_forward
 
 from tests.kernels.compiling import Build
 
@@ -30,13 +30,26 @@ def _build(label: str, dtype: torch.dtype, size: int, block: int, capability: in
     )
 
 
+_INDEX = Build(
+    "index of lines",
+    line_index,
+    dict.fromkeys(("Slashes", "Columns", "Met"), "*u8")
+    | dict.fromkeys(("Near", "Wide", "Ranges", "Listed", "Upto"), "*i32"),
+    {"BLOCK": 64, "KEYS": 64, "TILE": TILE},
+    {"num_warps": 8},
+    odd=frozenset({"length", "places", "most_ranges", "row_blocks"}),
+)
+
 BUILDS = [
-    build
-    for capability in (80, 90)
-    for build in (
-        _build("bfloat16", torch.bfloat16, 128, 64, capability),
-        _build("float16, all features", torch.float16, 64, 128, capability, SOFTCAP=True, SINKS=True, LOG_SUM=True),
-        _build("bfloat16, head size 256", torch.bfloat16, 256, 64, capability),
-        _build("float32", torch.float32, 128, 64, capability),
-    )
+    _INDEX,
+    *(
+        build
+        for capability in (80, 90)
+        for build in (
+            _build("bfloat16", torch.bfloat16, 128, 64, capability),
+            _build("float16, all features", torch.float16, 64, 128, capability, SOFTCAP=True, SINKS=True, LOG_SUM=True),
+            _build("bfloat16, head size 256", torch.bfloat16, 256, 64, capability),
+            _build("float32", torch.float32, 128, 64, capability),
+        )
+    ),
 ]

@@ -115,6 +115,14 @@ def test_triton(case: Case, kernel_device: torch.device) -> None:
     assert error_of(case, kernel_device, Backend.TRITON) < TOLERANCE[case.dtype]
 
 
+def test_triton_indexes_lines_in_several_steps(kernel_device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sparsetol_kernels.on_triton import vertical_slash
+
+    monkeypatch.setattr(vertical_slash, "TILE", 32)
+
+    assert error_of(Case(length=139, block=16, slashes=0.08), kernel_device, Backend.TRITON) < TOLERANCE[torch.float32]
+
+
 @needs_hopper
 @pytest.mark.gpu
 @pytest.mark.parametrize("case", HOPPER_CASES.values(), ids=HOPPER_CASES.keys())

@@ -25,6 +25,10 @@ from triton.experimental.gluon.nvidia.hopper import TensorDescriptor
 
 from sparsetol_kernels.errors import BackendError
 
+# Renamed in Triton 3.9.
+async_load = getattr(tma, "async_load", None) or tma.async_copy_global_to_shared
+async_store = getattr(tma, "async_store", None) or tma.async_copy_shared_to_global
+
 BLOCK = 128
 """Rows of a tile and keys of a block."""
 
@@ -50,12 +54,12 @@ def _tile(t, Count, Starts, heads, index_heads, row_blocks, length, PADDED: gl.c
 @gluon.jit
 def _produce(
     q_desc, k_desc, v_desc, q_shared, k_shared, v_shared, q_ready, q_free, k_ready, k_free, v_ready, v_free,
-    Index, Count, Starts, heads, index_heads, row_blocks, most, length, tiles, GROUP: gl.constexpr,
+    Index, Count, Starts, heads, index_heads, row_blocks, most, length, tiles, first, span, step, GROUP: gl.constexpr,
     PADDED: gl.constexpr, STAGES: gl.constexpr, QUERIES: gl.constexpr,
 ):  # fmt: skip
     taken = 0
     turn = 0
-    for t in range(gl.program_id(0), tiles, gl.num_programs(0)):
+    for t in range(gl.program_id(0) * first, gl.minimum(gl.program_id(0) * first + span, tiles), step):
         batch, head, first_row, start, list_of, listed = _tile(
             t, Count, Starts, heads, index_heads, row_blocks, length, PADDED
         )
@@ -65,12 +69,8 @@ def _produce(
             mbarrier.wait(q_free.index(place), ((turn // QUERIES) & 1) ^ 1)
             mbarrier.expect(q_ready.index(place), q_desc.block_type.nbytes * 2)
             row = start + first_row
-            tma.async_copy_global_to_shared(
-                q_desc, [batch, head, row, 0], q_ready.index(place), q_shared.index(place * 2)
-            )
-            tma.async_copy_global_to_shared(
-                q_desc, [batch, head, row + 64, 0], q_ready.index(place), q_shared.index(place * 2 + 1)
-            )
+            async_load(q_desc, [batch, head, row, 0], q_ready.index(place), q_shared.index(place * 2))
+            async_load(q_desc, [batch, head, row + 64, 0], q_ready.index(place), q_shared.index(place * 2 + 1))
             turn += 1
         for i in range(listed):
             slot = taken % STAGES
@@ -79,14 +79,10 @@ def _produce(
             key = start + gl.load(blocks + listed - 1 - i) * 128
             mbarrier.wait(k_free.index(slot), parity)
             mbarrier.expect(k_ready.index(slot), k_desc.block_type.nbytes)
-            tma.async_copy_global_to_shared(
-                k_desc, [batch, head // GROUP, key, 0], k_ready.index(slot), k_shared.index(slot)
-            )
+            async_load(k_desc, [batch, head // GROUP, key, 0], k_ready.index(slot), k_shared.index(slot))
             mbarrier.wait(v_free.index(slot), parity)
             mbarrier.expect(v_ready.index(slot), v_desc.block_type.nbytes)
-            tma.async_copy_global_to_shared(
-                v_desc, [batch, head // GROUP, key, 0], v_ready.index(slot), v_shared.index(slot)
-            )
+            async_load(v_desc, [batch, head // GROUP, key, 0], v_ready.index(slot), v_shared.index(slot))
             taken += 1
 
 
@@ -106,8 +102,8 @@ def _done(total):
 @gluon.jit
 def _consume(
     o_desc, q_shared, k_shared, v_shared, q_ready, q_free, k_ready, k_free, v_ready, v_free, Out, LogSum,
-    Index, Count, Starts, scale, heads, index_heads, row_blocks, most, length, tiles, out_batch, out_head, out_row,
-    SIZE: gl.constexpr, PADDED: gl.constexpr, LOG_SUM: gl.constexpr, STAGES: gl.constexpr,
+    Index, Count, Starts, scale, heads, index_heads, row_blocks, most, length, tiles, first, span, step,
+    out_batch, out_head, out_row, SIZE: gl.constexpr, PADDED: gl.constexpr, LOG_SUM: gl.constexpr, STAGES: gl.constexpr,
     QUERIES: gl.constexpr, WHICH: gl.constexpr, dtype: gl.constexpr,
 ):  # fmt: skip
     s_layout: gl.constexpr = gl.NVMMADistributedLayout(version=[3, 0], warps_per_cta=[4, 1], instr_shape=[16, 128, 16])
@@ -120,7 +116,7 @@ def _consume(
     column = gl.arange(0, 128, layout=gl.SliceLayout(0, s_layout))
     taken = 0
     turn = 0
-    for t in range(gl.program_id(0), tiles, gl.num_programs(0)):
+    for t in range(gl.program_id(0) * first, gl.minimum(gl.program_id(0) * first + span, tiles), step):
         batch, head, first_row, start, list_of, listed = _tile(
             t, Count, Starts, heads, index_heads, row_blocks, length, PADDED
         )
@@ -188,7 +184,7 @@ def _consume(
                 gl.store(sums + row, (peak + gl.log2(total)) * 0.6931471805599453, mask=row < length - start)
             query.store(o.to(dtype))
             fence_async_shared()
-            tma.async_copy_shared_to_global(
+            async_store(
                 o_desc, [batch, head, start + first_row + WHICH * 64, 0], q_shared.index(place * 2 + WHICH)
             )
             turn += 1
@@ -206,11 +202,14 @@ def _consume(
 @gluon.jit
 def block_sparse_forward(
     q_desc, k_desc, v_desc, o_desc, Out, LogSum, Index, Count, Starts, scale, heads, index_heads, row_blocks, most,
-    length, tiles, out_batch, out_head, out_row,
+    length, tiles, first, span, step, out_batch, out_head, out_row,
     GROUP: gl.constexpr, SIZE: gl.constexpr, PADDED: gl.constexpr, LOG_SUM: gl.constexpr, STAGES: gl.constexpr,
     QUERIES: gl.constexpr, dtype: gl.constexpr, num_warps: gl.constexpr,  # noqa: ARG001  # Triton reads it
 ):  # fmt: skip
-    """Grid: one program a multiprocessor; `tiles` is batch x query heads x row blocks."""
+    """Grid: as many programs as take all `tiles`, batch x query heads x row blocks.
+
+    A program takes the tiles from its number times `first` on, in steps of `step`, for `span`.
+    """
     q_shared = gl.allocate_shared_memory(dtype, [2 * QUERIES, 1, 1, 64, SIZE], q_desc.layout)
     k_shared = gl.allocate_shared_memory(dtype, [STAGES, 1, 1, 128, SIZE], k_desc.layout)
     v_shared = gl.allocate_shared_memory(dtype, [STAGES, 1, 1, 128, SIZE], v_desc.layout)
@@ -235,7 +234,7 @@ def block_sparse_forward(
                 (
                     o_desc, q_shared, k_shared, v_shared, q_ready, q_free, k_ready, k_free, v_ready, v_free, Out,
                     LogSum, Index, Count, Starts, scale, heads, index_heads, row_blocks, most, length, tiles,
-                    out_batch, out_head, out_row, SIZE, PADDED, LOG_SUM, STAGES, QUERIES, 0, dtype,
+                    first, span, step, out_batch, out_head, out_row, SIZE, PADDED, LOG_SUM, STAGES, QUERIES, 0, dtype,
                 ),
             ),
             (
@@ -243,14 +242,15 @@ def block_sparse_forward(
                 (
                     o_desc, q_shared, k_shared, v_shared, q_ready, q_free, k_ready, k_free, v_ready, v_free, Out,
                     LogSum, Index, Count, Starts, scale, heads, index_heads, row_blocks, most, length, tiles,
-                    out_batch, out_head, out_row, SIZE, PADDED, LOG_SUM, STAGES, QUERIES, 1, dtype,
+                    first, span, step, out_batch, out_head, out_row, SIZE, PADDED, LOG_SUM, STAGES, QUERIES, 1, dtype,
                 ),
             ),
             (
                 _produce,
                 (
                     q_desc, k_desc, v_desc, q_shared, k_shared, v_shared, q_ready, q_free, k_ready, k_free, v_ready,
-                    v_free, Index, Count, Starts, heads, index_heads, row_blocks, most, length, tiles, GROUP,
+                    v_free, Index, Count, Starts, heads, index_heads, row_blocks, most, length, tiles,
+                    first, span, step, GROUP,
                     PADDED, STAGES, QUERIES,
                 ),
             ),
@@ -262,6 +262,12 @@ def block_sparse_forward(
 
 LAUNCH = {"num_warps": 4, "maxnreg": 168}
 """Registers at launch: the warpgroups that multiply take 240, and the producer gives its own up."""
+
+LONG = 1 << 30
+"""Blocks in the longest list from which on programs end after `TOGETHER` tiles."""
+
+TOGETHER = 1
+"""Neighbouring tiles that such a program takes: new programs start where tiles are due, so that none falls behind."""
 
 QUERIES = 2
 """Places for queries: the next tile's are loaded while this one's are used, and hold its output after that."""
@@ -296,13 +302,23 @@ def forward(
         )
 
     tiles = batch * heads * index.shape[2]
-    block_sparse_forward[(min(tiles, _multiprocessors(query.device)),)](
+    programs, first, span, step = _schedule(tiles, index.shape[3], _multiprocessors(query.device))
+    block_sparse_forward[(programs,)](
         described(query, HALF), described(key, BLOCK), described(value, BLOCK), described(out, HALF), out, sums,
         index, count, starts, scale * math.log2(math.e), heads, index.shape[1], index.shape[2], index.shape[3],
-        length, tiles, *out.stride()[:3], GROUP=heads // key.shape[1], SIZE=size, PADDED=starts is not None,
-        LOG_SUM=log_sum, STAGES=stages_for(size), QUERIES=QUERIES, dtype=dtype, **LAUNCH,
+        length, tiles, first, span, step, *out.stride()[:3],
+        GROUP=heads // key.shape[1], SIZE=size, PADDED=starts is not None, LOG_SUM=log_sum, STAGES=stages_for(size),
+        QUERIES=QUERIES, dtype=dtype, **LAUNCH,
     )  # fmt: skip
     return out, sums
+
+
+def _schedule(tiles: int, most: int, multiprocessors: int) -> tuple[int, int, int, int]:
+    """Programs, and `first`, `span` and `step` of their tiles."""
+    if most < LONG:
+        programs = min(tiles, multiprocessors)
+        return programs, 1, tiles, programs
+    return -(-tiles // TOGETHER), TOGETHER, TOGETHER, 1
 
 
 @functools.cache

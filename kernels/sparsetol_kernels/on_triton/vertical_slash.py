@@ -13,6 +13,9 @@ from torch import Tensor
 from sparsetol_kernels.on_triton.block_sparse import Tiles, tiles_for
 from sparsetol_kernels.on_triton.softmax import absorb, add_sink, finish, scaled
 
+TILE = 4096
+"""Places, or keys, that one step of `line_index` takes."""
+
 
 @triton.jit
 def _later(one, other):
@@ -24,7 +27,7 @@ def line_index(
     Slashes, Columns, Near, Wide, Ranges, Listed, Upto, Met, length, places, most_ranges, row_blocks,
     BLOCK: tl.constexpr, KEYS: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
-    """Grid: (heads, 2). The first programs index the diagonals, as `vertical_slash_forward` reads it, the others columns.
+    """Grid: (heads, 2). The first of a head indexes the diagonals for `vertical_slash_forward`, the second the columns.
 
     A place is met, as of `lines.crossed`, where one of the last BLOCK offsets is a diagonal's. Runs of met places are
     cut into tiles of KEYS.
@@ -167,7 +170,7 @@ def line_tiles(dtype: torch.dtype, size: int, block: int, capability: tuple[int,
 
 
 def _indexed(slashes: Tensor, columns: Tensor, block: int, keys: int) -> tuple[Tensor, ...]:
-    """What `line_index` makes of bool `[rows, length]`: near, wide, ranges, listed, upto and met, int32 but the last."""
+    """What `line_index` makes of bool `[rows, length]`: near, wide, ranges, listed, upto and met."""
     rows, length = slashes.shape
     places, row_blocks = length + block - 1, -(-length // block)
     # Every run is at least `block` places wide, but for one that the end cuts off.
@@ -179,7 +182,7 @@ def _indexed(slashes: Tensor, columns: Tensor, block: int, keys: int) -> tuple[T
     line_index[(rows, 2)](
         slashes.contiguous().view(torch.uint8), columns.contiguous().view(torch.uint8),
         near, wide, ranges, listed, upto, met, length, places, most, row_blocks,
-        BLOCK=block, KEYS=keys, TILE=min(4096, triton.next_power_of_2(places)), num_warps=8,
+        BLOCK=block, KEYS=keys, TILE=min(TILE, triton.next_power_of_2(places)), num_warps=8,
     )  # fmt: skip
     return near, wide, ranges, listed, upto, met
 

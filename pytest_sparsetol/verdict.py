@@ -41,6 +41,13 @@ def testable(dense: float, chance: float, threshold: float, minimum: float | Non
     return None
 
 
+_MORE_STEPS = {
+    "question": "use tasks with longer questions or answers",
+    "answer": "use tasks with longer answers, or `decode: {from: question}`",
+}
+"""What to do, by where decoding begins."""
+
+
 def not_exercised(result: CellResult, steps: Sequence[int]) -> str | None:
     """Why the declared sparsity did not act in a cell that ran, or None where it did.
 
@@ -61,12 +68,17 @@ def not_exercised(result: CellResult, steps: Sequence[int]) -> str | None:
             why = every if result.layers and result.layers == result.local_layers else ""
             return f"{phase} declares sparsity {wanted:g} and nothing ran sparse{why}"
         if abs(found - wanted) > SPARSITY_TOLERANCE:
-            return f"{phase} declares sparsity {wanted:g} and {found:.3f} was measured"
+            said = f"{phase} declares sparsity {wanted:g} and {found:.3f} was measured"
+            if (result.methods.get(phase) or "").partition(" ")[0] == "quest":
+                more = _MORE_STEPS[result.decode_from or "answer"]
+                said += f"; whole pages are read, which averages out over more steps: {more}"
+            return said
     exercised = sum(count >= LEAST_SPARSE_STEPS for count in steps)
     if result.sparse_steps is not None and 2 * exercised <= len(steps):
         return (
             f"{exercised} of {len(steps)} answers take {LEAST_SPARSE_STEPS} sparse decoding steps or more "
-            f"({result.sparse_steps:.1f} on average): too few to test a decode policy"
+            f"({result.sparse_steps:.1f} on average), too few to test a decode policy: "
+            f"{_MORE_STEPS[result.decode_from or 'answer']}"
         )
     return None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from pytest_sparsetol.result import CellResult
 from pytest_sparsetol.verdict import not_exercised
 
@@ -20,3 +22,22 @@ def test_a_model_whose_every_layer_is_local_has_that_for_a_reason() -> None:
         "prompts"
     )
     assert not_exercised(result(layers=2, local=1), []) == "prefill declares sparsity 0.5 and nothing ran sparse"
+
+
+def test_quest_on_few_tokens_and_steps_says_what_to_do() -> None:
+    short = dataclasses.replace(
+        result(layers=2, local=0),
+        declared_sparsity={"decode": 0.9},
+        measured_sparsity={"decode": 0.88},
+        methods={"decode": "quest page_size=16"},
+        decode_from="answer",
+    )
+    asked = dataclasses.replace(short, decode_from="question")
+    other = dataclasses.replace(short, methods={"decode": "mine"})
+
+    assert not_exercised(short, [8]) == (
+        "decode declares sparsity 0.9 and 0.880 was measured; whole pages are read, which averages out over more "
+        "steps: use tasks with longer answers, or `decode: {from: question}`"
+    )
+    assert str(not_exercised(asked, [8])).endswith("use tasks with longer questions or answers")
+    assert not_exercised(other, [8]) == "decode declares sparsity 0.9 and 0.880 was measured"

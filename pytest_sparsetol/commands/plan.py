@@ -25,6 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from sparsetol_suites.errors import SuiteError
 
+    from pytest_sparsetol.conftests import load_conftests
     from pytest_sparsetol.contract import load_contracts
     from pytest_sparsetol.errors import SparsetolError
     from pytest_sparsetol.planning.earlier import earlier
@@ -33,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pytest_sparsetol.report.plan import plan_table, sentences
 
     try:
+        load_conftests(arguments.contract)
         contracts = load_contracts(arguments.contract, arguments.profile)
         known = {} if arguments.report is None else earlier(contracts[0], read_json(arguments.report))
     except (SparsetolError, SuiteError, ValueError) as error:

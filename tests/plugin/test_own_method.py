@@ -74,6 +74,15 @@ def test_lint_knows_it_and_suggests_it(own: pytest.Pytester) -> None:
     assert "no kv method 'lattest'; did you mean 'latest'?" in wrong.stderr
 
 
+def test_plan_knows_it_and_the_teams_own_task(own: pytest.Pytester) -> None:
+    command = [sys.executable, "-m", "pytest_sparsetol.cli", "plan", "sparsetol.yaml"]
+
+    planned = subprocess.run(command, cwd=own.path, check=False, capture_output=True, text=True)
+
+    assert planned.returncode == 0, planned.stderr
+    assert any(line.split()[:2] == ["safe", "single_qa[256]"] for line in planned.stdout.splitlines())
+
+
 def test_lint_says_when_a_conftest_is_broken(own: pytest.Pytester) -> None:
     with Path(own.path, "conftest.py").open("a") as file:
         file.write("raise RuntimeError('not today')\n")
@@ -98,6 +107,17 @@ def test_workers_run_it_as_one_process_does(own: pytest.Pytester) -> None:
     (cell, *_) = json.loads((own.path / "two.json").read_text())["cells"]
     assert cell["measured_sparsity"]["kv"] == pytest.approx(0.5, abs=0.01)
     assert "latest pytorch" in cell["backend"]
+
+
+def test_a_sweep_climbs_it(own: pytest.Pytester) -> None:
+    edit(own, "max_degradation: 0.10", "max_degradation: 0.30")
+    with Path(own.path, "sparsetol.yaml").open("a") as file:
+        file.write("sweep: {levels: [0.5]}\n")
+
+    result = own.runpytest_subprocess("sparsetol.yaml", "--sparsetol-sweep", "-k", "latest")
+
+    assert result.parseoutcomes()["passed"] == 1
+    result.stdout.fnmatch_lines(["*1 of 2 ladders were climbed (not vertical_slash::sweep*"])
 
 
 def test_a_conftest_that_only_workers_load_is_red_and_said(own: pytest.Pytester) -> None:

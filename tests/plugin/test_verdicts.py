@@ -123,7 +123,8 @@ def test_answers_too_short_for_a_decode_policy_are_not_exercised(project: pytest
     cell = cells["safe::single_qa[256]"]
     assert cell["verdict"] == "NOT_EXERCISED"
     assert cell["reason"] == (
-        "0 of 32 answers take 3 sparse decoding steps or more (2.0 on average): too few to test a decode policy"
+        "0 of 32 answers take 3 sparse decoding steps or more (2.0 on average), too few to test a decode policy: "
+        "use tasks with longer answers, or `decode: {from: question}`"
     )
 
 

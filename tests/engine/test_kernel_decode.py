@@ -69,6 +69,8 @@ def test_a_batch_at_once_answers_as_sequence_by_sequence(
     assert not any(backend.endswith("triton") for backend in by_sequence.backends)
 
 
+# Some releases of torch warn of each profile that ends.
+@pytest.mark.filterwarnings("ignore:Warning. Profiler clears events:UserWarning")
 @pytest.mark.gpu
 @pytest.mark.filterwarnings("default")  # the profiler has its own
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -54,6 +54,8 @@ def test_operators_are_put_to_the_same_work(
     assert f"{method.name} pytorch" in by_definition.backends
 
 
+# Some releases of torch warn of each profile that ends.
+@pytest.mark.filterwarnings("ignore:Warning. Profiler clears events:UserWarning")
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

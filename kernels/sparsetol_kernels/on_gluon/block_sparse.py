@@ -263,10 +263,10 @@ def block_sparse_forward(
 LAUNCH = {"num_warps": 4, "maxnreg": 168}
 """Registers at launch: the warpgroups that multiply take 240, and the producer gives its own up."""
 
-LONG = 1 << 30
+LONG = 76
 """Blocks in the longest list from which on programs end after `TOGETHER` tiles."""
 
-TOGETHER = 1
+TOGETHER = 2
 """Neighbouring tiles that such a program takes: new programs start where tiles are due, so that none falls behind."""
 
 QUERIES = 2

@@ -4,7 +4,12 @@
 
 runs every method at every level on the same items, each method in a process of its own, compares with dense item by
 item, and writes `benchmarks/results/curves.json`, `curves.md` and `curves.svg`. `python -m benchmarks.recall` reads the
-JSON and sets evidence recall against the losses.
+JSON and sets evidence recall against the losses. Runs of `baselines.reference.evaluate`, of some methods, groups or
+levels each and on whatever device, are put together with
+
+    python -m benchmarks.curves baselines/reference/model --tables build/*.json
+
+Of a policy that several of them ran, the run with most items counts.
 """
 
 from __future__ import annotations
@@ -65,6 +70,30 @@ def merged(tables: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
             found.setdefault((row["length"], row["group"], row["method"], row["sparsity"]), row)
     places = {(row["length"], row["group"]): index for index, row in reversed(list(enumerate(tables[0])))}
     return sorted(found.values(), key=lambda row: places[row["length"], row["group"]])
+
+
+def put_together(paths: Sequence[Path], seed: int) -> dict[str, Any]:
+    """The content of a result from tables of `baselines.reference.evaluate`."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    versions: dict[str, Any] = {}
+    devices: list[str] = []
+    for path in paths:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        versions = content["versions"]
+        devices.append(str(versions["device"]))
+        for row in content["rows"]:
+            if row["method"] != "dense" and row["sparsity"] == 0:
+                continue
+            known = found.get((row["length"], row["group"], row["method"], row["sparsity"]))
+            if known is None or row["items"] > known["items"]:
+                found[row["length"], row["group"], row["method"], row["sparsity"]] = row
+    groups = list(dict.fromkeys(key[1] for key in found))
+    order = sorted(found, key=lambda key: (key[0], groups.index(key[1]), key[2] != "dense", *key[2:]))
+    return {
+        "versions": versions | {"device": " and ".join(sorted(set(devices)))},
+        "settings": {"seed": seed, "lengths": sorted({key[0] for key in found})},
+        "rows": [found[key] for key in order],
+    }
 
 
 def draw(table: Sequence[dict[str, Any]], length: int) -> str:
@@ -131,7 +160,11 @@ def main() -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--workers", type=int, default=1, help="methods that run at the same time")
     parser.add_argument("--from-question", action="store_true", help="decode and kv methods act on the question too")
+    parser.add_argument("--tables", type=Path, nargs="+", help="put these together instead of running anything")
     arguments = parser.parse_args()
+    if arguments.tables:
+        write(put_together(arguments.tables, arguments.seed), arguments.out)
+        return
     threads = None if arguments.workers == 1 else max(1, (os.cpu_count() or 1) // arguments.workers)
     tables: list[list[dict[str, Any]]] = []
     versions: dict[str, Any] = {}
@@ -149,13 +182,19 @@ def main() -> None:
                 for name in ("items", "seed", "batch", "lengths", "levels", "from_question")
             }
             content = {"versions": versions, "settings": settings, "rows": found}
-            arguments.out.with_suffix(".json").write_text(json.dumps(content) + "\n", encoding="utf-8")
+            write(content, arguments.out)
             print(f"{method}: done", flush=True)
-    shown = [Row(**{**row, "each": tuple(map(tuple, row["each"]))}) for row in found]
-    arguments.out.with_suffix(".md").write_text(markdown(shown), encoding="utf-8")
-    for length in arguments.lengths:
-        name = arguments.out.name if len(arguments.lengths) == 1 else f"{arguments.out.name}-{length}"
-        arguments.out.with_name(f"{name}.svg").write_text(draw(found, length), encoding="utf-8")
+
+
+def write(content: dict[str, Any], out: Path) -> None:
+    """The rows as JSON, as a table and as drawings."""
+    out.with_suffix(".json").write_text(json.dumps(content) + "\n", encoding="utf-8")
+    shown = [Row(**{**row, "each": tuple(map(tuple, row["each"]))}) for row in content["rows"]]
+    out.with_suffix(".md").write_text(markdown(shown), encoding="utf-8")
+    lengths = content["settings"]["lengths"]
+    for length in lengths:
+        name = out.name if len(lengths) == 1 else f"{out.name}-{length}"
+        out.with_name(f"{name}.svg").write_text(draw(content["rows"], length), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def main() -> None:
     versions, settings = content["versions"], content["settings"]
     text = (
         "# Evidence recall against degradation\n\n"
-        f"{settings['items']} items a task, seed {settings['seed']}; {versions['device']}, torch {versions['torch']}, "
+        f"Items of seed {settings['seed']}; {versions['device']}, torch {versions['torch']}, "
         f"transformers {versions['transformers']}. Losses are dense minus sparse, item by item.\n\n"
         f"{by_group(content['rows'])}\n\n{by_policy(content['rows'])}\n"
     )

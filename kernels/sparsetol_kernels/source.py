@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import tokenize
 from pathlib import Path
 
 FOLDERS = ("on_triton", "on_gluon")
@@ -10,7 +12,7 @@ FOLDERS = ("on_triton", "on_gluon")
 
 
 def source_hash(*files: str) -> str:
-    """First 16 hexadecimal digits of SHA-256 over kernel sources, by path and content.
+    """First 16 hexadecimal digits of SHA-256 over kernel sources, by path and code: comments and layout do not count.
 
     Args:
         files: paths inside this package, such as "on_triton/block_sparse.py"; none for all kernels.
@@ -26,5 +28,16 @@ def source_hash(*files: str) -> str:
     digest = hashlib.sha256()
     for path in paths:
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
-        digest.update(path.read_text(encoding="utf-8").encode() + b"\0")
+        digest.update(_code(path.read_text(encoding="utf-8")).encode() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def _code(text: str) -> str:
+    """The tokens, one after the other; a new line counts where it ends a statement, and so does what is indented."""
+    parts = []
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type in {tokenize.INDENT, tokenize.DEDENT}:
+            parts.append(">" if token.type == tokenize.INDENT else "<")
+        elif token.type not in {tokenize.COMMENT, tokenize.NL}:
+            parts.append(token.string)
+    return "".join(parts)

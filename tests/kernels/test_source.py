@@ -23,3 +23,15 @@ def test_it_follows_the_files_that_are_named(tmp_path: Path, monkeypatch: pytest
     assert source_hash("on_gluon/a.py") != first
     with pytest.raises(FileNotFoundError):
         source_hash("on_triton/c.py")
+
+
+def test_comments_and_layout_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "__file__", str(tmp_path / "source.py"))
+    file = tmp_path / "a.py"
+    file.write_text("if a:\n    b = f(c)\nd\n", encoding="utf-8")
+    before = source_hash("a.py")
+
+    file.write_text("if a:  # why\n    b = f(\n        c\n    )\n\nd\n", encoding="utf-8")
+    assert source_hash("a.py") == before
+    file.write_text("if a:\n    b = f(c)\n    d\n", encoding="utf-8")
+    assert source_hash("a.py") != before

@@ -184,9 +184,7 @@ def _consume(
                 gl.store(sums + row, (peak + gl.log2(total)) * 0.6931471805599453, mask=row < length - start)
             query.store(o.to(dtype))
             fence_async_shared()
-            async_store(
-                o_desc, [batch, head, start + first_row + WHICH * 64, 0], q_shared.index(place * 2 + WHICH)
-            )
+            async_store(o_desc, [batch, head, start + first_row + WHICH * 64, 0], q_shared.index(place * 2 + WHICH))
             turn += 1
         else:
             channel = gl.arange(0, SIZE, layout=gl.SliceLayout(0, o_layout))

@@ -50,8 +50,8 @@ def test_the_quickstart_is_green(ran: tuple[str, dict[str, Any]], deployment: st
 
 
 def test_the_claim_is_red_where_it_does_not_hold_and_says_why(ran: tuple[str, dict[str, Any]]) -> None:
-    cell = ran[1]["examples/overclaimed/sparsetol.yaml::blocks-5x::multi_hop[1k]"]
+    cell = ran[1]["examples/overclaimed/sparsetol.yaml::cache-5x::multi_hop[1k]"]
 
     assert cell["verdict"] in {"FAIL", "INCONCLUSIVE"}
     assert cell["degradation"] > 0.1
-    assert f"{cell['verdict']} multi_hop[1k] blocks-5x: {cell['reason']}" in ran[0]
+    assert f"{cell['verdict']} multi_hop[1k] cache-5x: {cell['reason']}" in ran[0]

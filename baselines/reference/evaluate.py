@@ -205,8 +205,9 @@ def main() -> None:
         ):  # fmt: skip
             table.append(row)
             content = {"versions": engine.versions(), "rows": [asdict(row) for row in table]}
-            arguments.out.with_suffix(".json").write_text(json.dumps(content), encoding="utf-8")
-            arguments.out.with_suffix(".md").write_text(markdown(table), encoding="utf-8")
+            # Names may hold levels such as 0.9: what follows the dot is no suffix.
+            Path(f"{arguments.out}.json").write_text(json.dumps(content), encoding="utf-8")
+            Path(f"{arguments.out}.md").write_text(markdown(table), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from sparsetol_kernels.backend import Backend, triton_serves
+from sparsetol_kernels.bisection import largest_that_fits
 from sparsetol_kernels.errors import BackendError, require, require_shape
 from sparsetol_kernels.lines import line_pairs
 
@@ -61,18 +60,8 @@ def _by_definition(column_rank: Tensor, slash_rank: Tensor, budget: int, block: 
     def held(lines: Tensor, columns: Tensor) -> Tensor:
         return line_pairs(slash_rank < lines[:, None], column_rank < columns[:, None], block)
 
-    lines = _largest(lambda number: held(number, number) <= budget, column_rank)
-    columns = _largest(lambda number: held(lines, number.maximum(lines)) <= budget, column_rank)
+    heads, length = column_rank.shape
+    one = torch.ones(heads, dtype=torch.int64, device=column_rank.device)
+    lines = largest_that_fits(lambda number: held(number, number) <= budget, one, length + 1)
+    columns = largest_that_fits(lambda number: held(lines, number.maximum(lines)) <= budget, one, length + 1)
     return lines, columns.maximum(lines)
-
-
-def _largest(fits: Callable[[Tensor], Tensor], ranks: Tensor) -> Tensor:
-    """For each head the largest n for which `fits` holds, at least 1; what fits, fits with fewer ranks."""
-    heads, length = ranks.shape
-    least = torch.ones(heads, dtype=torch.int64, device=ranks.device)
-    most = torch.full_like(least, length + 1)
-    for _ in range((length + 1).bit_length()):
-        middle = (least + most + 1) // 2
-        fit = fits(middle)
-        least, most = torch.where(fit, middle, least), torch.where(fit, most, middle - 1).maximum(least)
-    return least

@@ -10,8 +10,6 @@ from pytest_sparsetol.methods.base import PrefillMethod, last_rows
 from pytest_sparsetol.methods.vertical_slash import VerticalSlash
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sparsetol_kernels.selection import LineSelection
     from torch import Tensor
 
@@ -91,6 +89,7 @@ class FlexPrefill(PrefillMethod):
     def select(self, query: Tensor, key: Tensor, scale: float) -> LineSelection:
         """Columns and diagonals of each head, filled to the layer's declared sparsity."""
         import torch
+        from sparsetol_kernels.bisection import largest_that_fits
         from sparsetol_kernels.lines import line_pairs
         from sparsetol_kernels.selection import LineSelection
         from sparsetol_kernels.vertical_slash import vertical_slash_scores
@@ -116,8 +115,9 @@ class FlexPrefill(PrefillMethod):
         def fits(slashes: Tensor, columns: Tensor) -> Tensor:
             return line_pairs(slash_rank < slashes, vertical_rank < columns, self.block).sum() <= budget
 
-        lines = _ranks_that_fit(lambda number: fits(number, number), need).maximum((need < 0).sum())
-        columns = _ranks_that_fit(lambda number: fits(lines, number.maximum(lines)), need).maximum(lines)
+        none, every = torch.zeros((), dtype=torch.int64, device=query.device), need.numel()
+        lines = largest_that_fits(lambda number: fits(number, number), none, every).maximum((need < 0).sum())
+        columns = largest_that_fits(lambda number: fits(lines, number.maximum(lines)), none, every).maximum(lines)
         # Lines are taken whose coverage ahead is under alpha: the largest alpha is that of the first not taken.
         ahead = torch.cat([ordered.values, need.new_full((1,), floor + 1.0)])
         found = {"alpha": (ahead[lines] - floor).clamp(min=0.0)}
@@ -139,25 +139,6 @@ def _places(scores: Tensor, forced: int, floor: int) -> tuple[Tensor, Tensor]:
     place = torch.arange(scores.shape[1], dtype=torch.float64, device=scores.device)
     need = place.where(place < floor, floor + coverage_before(scores))
     return order, need.where(place >= forced, -1.0)
-
-
-def _ranks_that_fit(fits: Callable[[Tensor], Tensor], ranked: Tensor) -> Tensor:
-    """The largest number of ranks, up to all of `ranked`, for which `fits` holds; 0 where none does.
-
-    Args:
-        fits: whether so many ranks fit; what fits, fits with fewer ranks.
-        ranked: what is ranked.
-
-    """
-    import torch
-
-    least = torch.zeros((), dtype=torch.int64, device=ranked.device)
-    most = torch.full_like(least, ranked.numel())
-    for _ in range(ranked.numel().bit_length()):
-        middle = (least + most + 1) // 2
-        fit = fits(middle)
-        least, most = torch.where(fit, middle, least), torch.where(fit, most, middle - 1).maximum(least)
-    return least
 
 
 __all__ = ["FlexPrefill"]

@@ -20,6 +20,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -63,35 +64,33 @@ def one_method(
 
 
 def merged(tables: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Rows of all methods by length and group, dense once: every process ran it on the same items."""
+    """Rows of all methods by length and group, in the order of their first appearance, dense once.
+
+    Of a policy that several tables hold, the row with most items counts, the first of those with as many.
+    """
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for table in tables:
-        for row in table:
-            found.setdefault((row["length"], row["group"], row["method"], row["sparsity"]), row)
-    places = {(row["length"], row["group"]): index for index, row in reversed(list(enumerate(tables[0])))}
+    places: dict[tuple[Any, ...], int] = {}
+    for row in chain.from_iterable(tables):
+        places.setdefault((row["length"], row["group"]), len(places))
+        policy = row["length"], row["group"], row["method"], row["sparsity"]
+        if policy not in found or row["items"] > found[policy]["items"]:
+            found[policy] = row
     return sorted(found.values(), key=lambda row: places[row["length"], row["group"]])
 
 
 def put_together(paths: Sequence[Path], seed: int) -> dict[str, Any]:
-    """The content of a result from tables of `baselines.reference.evaluate`."""
-    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    """The content of a result from tables of `baselines.reference.evaluate`; sparsity 0, which is dense, left out."""
+    contents = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     versions: dict[str, set[str]] = {}
-    for path in paths:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        for name, version in content["versions"].items():
-            versions.setdefault(name, set()).add(str(version))
-        for row in content["rows"]:
-            if row["method"] != "dense" and row["sparsity"] == 0:
-                continue
-            known = found.get((row["length"], row["group"], row["method"], row["sparsity"]))
-            if known is None or row["items"] > known["items"]:
-                found[row["length"], row["group"], row["method"], row["sparsity"]] = row
-    groups = list(dict.fromkeys(key[1] for key in found))
-    order = sorted(found, key=lambda key: (key[0], groups.index(key[1]), key[2] != "dense", *key[2:]))
+    for name, version in chain.from_iterable(content["versions"].items() for content in contents):
+        versions.setdefault(name, set()).add(str(version))
+    table = merged(
+        [[row for row in content["rows"] if row["method"] == "dense" or row["sparsity"] > 0] for content in contents]
+    )
     return {
         "versions": {name: " and ".join(sorted(each)) for name, each in versions.items()},
-        "settings": {"seed": seed, "lengths": sorted({key[0] for key in found})},
-        "rows": [found[key] for key in order],
+        "settings": {"seed": seed, "lengths": sorted({row["length"] for row in table})},
+        "rows": table,
     }
 
 

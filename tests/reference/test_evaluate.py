@@ -28,7 +28,7 @@ def test_a_sparsity_out_of_reach_has_no_policy() -> None:
 
 
 def row(group: str, method: str, sparsity: float, **found: Any) -> dict[str, Any]:
-    return {"group": group, "length": 1024, "method": method, "sparsity": sparsity, "recall": None, **found}
+    return {"group": group, "length": 1024, "method": method, "sparsity": sparsity, "items": 1, "recall": None, **found}
 
 
 def test_tables_of_several_processes_have_dense_once_and_keep_groups_together() -> None:
@@ -40,6 +40,12 @@ def test_tables_of_several_processes_have_dense_once_and_keep_groups_together() 
     assert [(entry["group"], entry["method"]) for entry in merged(tables)] == [
         ("b", "dense"), ("b", "quest"), ("b", "snapkv"), ("a", "dense"), ("a", "quest"), ("a", "snapkv")
     ]  # fmt: skip
+
+
+def test_of_two_runs_of_a_policy_the_larger_counts() -> None:
+    tables = [[row("a", "quest", 0.5, items=items)] for items in (8, 30, 15)]
+
+    assert [entry["items"] for entry in merged(tables)] == [30]
 
 
 def test_recall_and_loss_that_go_apart_rank_at_minus_one() -> None:

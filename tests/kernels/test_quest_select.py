@@ -133,28 +133,30 @@ def assert_reads_what_the_method_reads(select: Select) -> None:
             assert tokens[tokens < length].tolist() == expected.tokens[head].tolist()
 
 
-def test_triton_ranks_any_scores_as_torch_ranks_them(kernel_device: torch.device) -> None:
-    """Signs, zeros of both signs, infinities, and NaN, which torch puts first."""
-    import triton
+@pytest.mark.parametrize(("block", "blocks"), [(512, 1), (128, 3)])
+def test_triton_ranks_any_scores_as_torch_ranks_them(kernel_device: torch.device, block: int, blocks: int) -> None:
+    """Signs, zeros of both signs, infinities, and NaN, which torch puts first; held at once or read block by block."""
     from sparsetol_kernels.on_triton.quest_select import select_pages
 
     generator = torch.Generator().manual_seed(2)
-    scores = torch.randn(1, 4, 300, generator=generator)
+    scores = torch.randn(1, 5, 300, generator=generator)
     scores[0, 1] = torch.tensor([0.0, -0.0, 1.0, float("inf"), -float("inf"), float("nan"), -1e-40, 1e-40])[
         torch.randint(0, 8, (300,), generator=generator)
     ]
     scores[0, 2] *= 1e30
     scores[0, 3] = -3.0
+    # Close neighbours: floats that differ in their last bits.
+    scores[0, 4] = (scores[0, 0].argsort() // 2 + torch.tensor(7.0).view(torch.int32)).int().view(torch.float32)
     lengths = torch.tensor([300 * PAGE + 1], dtype=torch.int32, device=kernel_device)
     on_device = scores.to(kernel_device)
-    for kept in (1, 2, 50, 299, 300):
-        index = torch.full((1, 4, 310), -1, dtype=torch.int32, device=kernel_device)
-        count = torch.full((1, 4), -1, dtype=torch.int32, device=kernel_device)
+    for kept in (0, 1, 2, 50, 299, 300):
+        index = torch.full((1, 5, 310), -1, dtype=torch.int32, device=kernel_device)
+        count = torch.full((1, 5), -1, dtype=torch.int32, device=kernel_device)
 
-        select_pages[(4, 1)](
+        select_pages[(5, 1)](
             on_device, torch.tensor([kept], dtype=torch.int32, device=kernel_device), lengths, index, count, 310,
             *scores.stride()[:2], *index.stride()[:2],
-            PAGE=PAGE, BLOCK=triton.next_power_of_2(300), BLOCKS=1, OVERLAP=False,
+            PAGE=PAGE, BLOCK=block, BLOCKS=blocks, OVERLAP=False,
         )  # fmt: skip
 
         best = torch.sort(scores[0], dim=-1, descending=True, stable=True).indices[:, :kept].sort(dim=-1).values

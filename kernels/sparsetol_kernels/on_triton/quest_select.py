@@ -28,7 +28,7 @@ class Scoring:
 SCORING = Scoring(pages=32, warps=4)
 SCORES_OF_A_WARP = 512
 """In a program that picks pages, which has 4 to 16 warps."""
-MOST_AT_ONCE = 16384
+MOST_AT_ONCE = 8192
 """Scores that a program holds in registers; longer lists are read again in every round of the search."""
 
 
@@ -102,19 +102,36 @@ def _at_least(number, threshold, step):
 
 
 @triton.jit
-def _raised(threshold, step, reach, keep):
-    """The threshold with the two bits of this round: the largest that still lets `keep` numbers through."""
-    fits = ((reach & 0x1FFFFF) >= keep).to(tl.int64)
-    fits += (((reach >> 21) & 0x1FFFFF) >= keep).to(tl.int64) + ((reach >> 42) >= keep).to(tl.int64)
-    return threshold + fits * step
+def _raised(threshold, reached, step, reach, keep):
+    """The threshold with the two bits of this round, the largest that lets `keep` numbers through; how many it lets."""
+    one, two, three = reach & 0x1FFFFF, (reach >> 21) & 0x1FFFFF, reach >> 42
+    fits = (one >= keep).to(tl.int64) + (two >= keep).to(tl.int64) + (three >= keep).to(tl.int64)
+    reached = tl.where(fits == 0, reached, tl.where(fits == 1, one, tl.where(fits == 2, two, three)))
+    return threshold + fits * step, reached
+
+
+@triton.jit
+def _spread(number, page, earlier):
+    """Least and largest number of a block; pages past the end do not count."""
+    return tl.min(tl.where(page < earlier, number, 0xFFFFFFFF).to(tl.int64), 0), tl.max(number.to(tl.int64), 0)
+
+
+@triton.jit
+def _begin(least, largest):
+    """What all numbers begin with, the rest zero, and how many bits are left: an even number."""
+    # The exponent of a float is the length of a number; rounding makes it one too long at most.
+    differing = (least ^ largest).to(tl.float32)
+    bits = (differing.to(tl.int32, bitcast=True) >> 23) - 126
+    bits = tl.minimum(tl.maximum(bits + (bits & 1), 0), 32).to(tl.int64)
+    return (least >> bits) << bits, bits
 
 
 @triton.jit
 def _write(number, edge, page, earlier, index, larger_before, equal_before, equals):
     """Pages above the edge, and of those that equal it the first `equals`, each at its place in order."""
-    larger = (number > edge).to(tl.int32)
-    equal = ((number == edge) & (page < earlier)).to(tl.int32)
-    # Two running counts in one: at most 16384 of each in a block.
+    larger = ((number.to(tl.int64) > edge) & (page < earlier)).to(tl.int32)
+    equal = ((number.to(tl.int64) == edge) & (page < earlier)).to(tl.int32)
+    # Two running counts in one: at most 8192 of each in a block.
     both = tl.cumsum(larger + (equal << 16), 0) - larger - (equal << 16)
     ties = equal_before + (both >> 16)
     taken = (larger > 0) | ((equal > 0) & (ties < equals))
@@ -128,7 +145,11 @@ def select_pages(
     score_batch, score_head, index_batch, index_head,
     PAGE: tl.constexpr, BLOCK: tl.constexpr, BLOCKS: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
-    """The best-scoring earlier pages of one list and the current page, ascending; of equal scores the earlier page."""
+    """The best-scoring earlier pages of one list and the current page, ascending; of equal scores the earlier page.
+
+    The largest threshold that at least `keep` scores reach is sought two bits a round: below the bits that all scores
+    share, and until exactly `keep` reach it, which without ties is long before the last bit.
+    """
     head, heads, batch = tl.program_id(0), tl.num_programs(0), tl.program_id(1)
     earlier = tl.maximum(tl.load(lengths + batch) - 1, 0) // PAGE
     keep = tl.minimum(tl.minimum(tl.load(budget + batch), earlier), most - 1)
@@ -138,27 +159,40 @@ def select_pages(
     let_next_start(OVERLAP)
     wait(OVERLAP)
     none = tl.full([], 0, tl.int32)
-    # The largest threshold that at least `keep` scores reach, two bits a round.
-    threshold = tl.full([], 0, tl.int64)
+    reached = earlier.to(tl.int64)
     if BLOCKS == 1:
         number = _ordered(scores, place, earlier)
-        for turn in tl.range(0, 16):
-            step = tl.full([], 1, tl.int64) << (30 - 2 * turn)
-            threshold = _raised(threshold, step, _at_least(number, threshold, step), keep)
-        edge = threshold.to(tl.uint32)
-        above = tl.sum((number > edge).to(tl.int32), 0)
+        least, largest = _spread(number, place, earlier)
+        threshold, bits = _begin(least, largest)
+        while (bits > 0) & (reached != keep):
+            bits -= 2
+            step = tl.full([], 1, tl.int64) << bits
+            threshold, reached = _raised(threshold, reached, step, _at_least(number, threshold, step), keep)
+        edge = threshold - (reached == keep).to(tl.int64)
+        above = tl.sum(((number.to(tl.int64) > edge) & (place < earlier)).to(tl.int32), 0)
         _write(number, edge, place, earlier, index, none, none, keep - above)
     else:
-        for turn in tl.range(0, 16):
-            step = tl.full([], 1, tl.int64) << (30 - 2 * turn)
+        least = tl.full([], 0xFFFFFFFF, tl.int64)
+        largest = tl.full([], 0, tl.int64)
+        for block in tl.range(0, BLOCKS):
+            page = block * BLOCK + place
+            low, high = _spread(_ordered(scores, page, earlier), page, earlier)
+            least = tl.minimum(least, low)
+            largest = tl.maximum(largest, high)
+        threshold, bits = _begin(least, largest)
+        while (bits > 0) & (reached != keep):
+            bits -= 2
+            step = tl.full([], 1, tl.int64) << bits
             reach = tl.full([], 0, tl.int64)
             for block in tl.range(0, BLOCKS):
                 reach += _at_least(_ordered(scores, block * BLOCK + place, earlier), threshold, step)
-            threshold = _raised(threshold, step, reach, keep)
-        edge = threshold.to(tl.uint32)
+            threshold, reached = _raised(threshold, reached, step, reach, keep)
+        edge = threshold - (reached == keep).to(tl.int64)
         above = none
         for block in tl.range(0, BLOCKS):
-            above += tl.sum((_ordered(scores, block * BLOCK + place, earlier) > edge).to(tl.int32), 0)
+            page = block * BLOCK + place
+            number = _ordered(scores, page, earlier)
+            above += tl.sum(((number.to(tl.int64) > edge) & (page < earlier)).to(tl.int32), 0)
         larger = none
         equal = none
         for block in tl.range(0, BLOCKS):
@@ -198,7 +232,7 @@ def launch(
 
 def ranking_block(pages: int) -> tuple[int, int]:
     """Scores that a program picks from at once, and how many times it must look."""
-    block = max(128, triton.next_power_of_2(pages)) if pages <= MOST_AT_ONCE else min(8192, MOST_AT_ONCE)
+    block = max(128, min(MOST_AT_ONCE, triton.next_power_of_2(pages)))
     return block, triton.cdiv(pages, block)
 
 

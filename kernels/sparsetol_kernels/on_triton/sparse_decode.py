@@ -67,10 +67,10 @@ def attend_split(
     query_row = batch.to(tl.int64) * heads * GROUP + head * GROUP + rows
     let_next_start(OVERLAP)
     wait(OVERLAP)
-    slots = tl.load(count + batch * count_batch + head * count_head) * PAGE
-    tiles = tl.cdiv(slots, TOKENS)
-    begin = (tiles * split // splits) * TOKENS
-    end = tl.minimum((tiles * (split + 1) // splits) * TOKENS, slots)
+    # In entries, not tiles: a piece of one tile more than the others would keep all waiting.
+    listed = tl.load(count + batch * count_batch + head * count_head)
+    begin = (listed * split // splits) * PAGE
+    end = (listed * (split + 1) // splits) * PAGE
     lse_at = partial_lse + query_row * splits + split
     if begin >= end:
         tl.store(lse_at, tl.full([ROWS], float("-inf"), tl.float32), mask=real)

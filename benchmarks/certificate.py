@@ -4,21 +4,25 @@
     python benchmarks/certificate.py baselines/reference/model --work /tmp/certificate --repetitions 100
 
 Writes a contract with every method into the work folder, records dense baselines, sweeps, and then gates the contract
-that the sweep wrote again and again, each time on items of another seed. Run again, it goes on where it was stopped:
-the sweep keeps its finished cells, and each repetition is a line of `repetitions.jsonl`. What came out goes to
-`certificate.md`.
+that the sweep wrote again and again, each time on items of another seed, `--at-once` of them side by side, which take
+the GPUs in turn. Run again, it goes on where it was stopped: the sweep keeps its finished cells, and each repetition is
+a line of `repetitions.jsonl`. What came out goes to `certificate.md`.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
+import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from sparsetol_suites.lengths import show_length
 
@@ -40,7 +44,12 @@ def contract(model: Path, options: argparse.Namespace) -> dict[str, Any]:
     share = 1 / len(options.groups)
     return {
         "contract": 1,
-        "model": {"path": str(model), "dtype": options.dtype, "batch_size": options.batch_size},
+        "model": {
+            "path": str(model),
+            "dtype": options.dtype,
+            "batch_size": options.batch_size,
+            "device": options.device,
+        },
         "suite": options.suite,
         "lengths": options.lengths,
         "mix": dict.fromkeys(options.groups, share),
@@ -54,10 +63,17 @@ def contract(model: Path, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def run(folder: Path, *arguments: str) -> int:
+def run(folder: Path, *arguments: str, quiet: bool = False, gpu: int | None = None) -> int:
     """Run pytest in the work folder; its output goes to the terminal."""
-    command = [sys.executable, "-m", "pytest", *arguments, "--rootdir", str(folder), "-c", str(folder / "pytest.ini")]
-    return subprocess.run(command, cwd=folder, check=False).returncode  # noqa: S603  # this interpreter, our files
+    installed = {point.name for point in importlib.metadata.entry_points(group="pytest11")}
+    plugin = [] if "sparsetol" in installed else ["-p", "pytest_sparsetol.plugin"]
+    command = [
+        sys.executable, "-m", "pytest", *plugin, *arguments, "--rootdir", str(folder), "-c", str(folder / "pytest.ini"),
+    ]  # fmt: skip
+    return subprocess.run(  # noqa: S603  # this interpreter, our files
+        command, cwd=folder, check=False, stdout=subprocess.DEVNULL if quiet else None,
+        env=os.environ | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": str(gpu)}),
+    ).returncode  # fmt: skip
 
 
 def repeat(folder: Path, seed: int) -> dict[str, Any]:
@@ -68,7 +84,9 @@ def repeat(folder: Path, seed: int) -> dict[str, Any]:
     path = folder / f"repeat-{seed}.sparsetol.yaml"
     path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
     report = folder / f"repeat-{seed}.json"
-    code = run(folder, path.name, "--sparsetol-record", "-q", "--sparsetol-json", str(report))
+    gpus = torch.cuda.device_count()
+    options = ["--sparsetol-record", "-q", "--sparsetol-json", str(report), "-p", "no:cacheprovider"]
+    code = run(folder, path.name, *options, quiet=True, gpu=seed % gpus if gpus else None)
     cells = json.loads(report.read_text(encoding="utf-8"))
     verdicts = {one["node_id"].partition("::")[2]: one["verdict"] for one in (*cells["cells"], *cells["mix"])}
     return {"seed": seed, "exit": code, "verdicts": verdicts}
@@ -132,9 +150,11 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--workers", type=int, default=0, help="pytest-xdist workers of the sweep")
     parser.add_argument("--repetitions", type=int, default=0)
+    parser.add_argument("--at-once", type=int, default=1, help="repetitions side by side")
     options = parser.parse_args()
     folder = options.work.resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -151,10 +171,14 @@ def main() -> None:
     lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     repetitions = [json.loads(line) for line in lines]
     if (folder / "safe.sparsetol.yaml").exists():
-        for seed in range(options.seed + 1 + len(repetitions), options.seed + 1 + options.repetitions):
-            repetitions.append(repeat(folder, seed))
-            with log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(repetitions[-1]) + "\n")
+        done = {one["seed"] for one in repetitions}
+        # The sweep's own items have `seed`; the written contract's the next.
+        seeds = [seed for seed in range(options.seed + 1, options.seed + 1 + options.repetitions) if seed not in done]
+        with ThreadPoolExecutor(options.at_once) as pool:
+            for waiting in as_completed([pool.submit(repeat, folder, seed) for seed in seeds]):
+                repetitions.append(waiting.result())
+                with log.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(repetitions[-1]) + "\n")
     result = markdown(certificate, repetitions, seconds)
     (folder / "certificate.md").write_text(result, encoding="utf-8")
     print(result)

@@ -2,6 +2,8 @@
 
     python benchmarks/whole_gate.py run baselines/reference/model --device cuda --out build/gate-cuda
     python benchmarks/whole_gate.py run baselines/reference/model --device cpu --out build/gate-cpu
+    python benchmarks/whole_gate.py run SmolLM2-135M-Instruct.Q4_1.gguf --suite examples/smollm2/suite.yaml \
+        --groups single_qa --lengths 2k 4k --items 12 --threshold 0.25 --device cuda --out build/smollm2-cuda
     python benchmarks/whole_gate.py compare build/gate-cpu build/gate-cuda --out build/gate-differences.json
 
 `run` writes a contract, records dense baselines on the device, runs every cell and keeps the store, the JSON report and
@@ -23,29 +25,36 @@ from typing import Any
 import yaml
 
 DEPLOYMENTS: dict[str, dict[str, dict[str, object]]] = {
-    "vertical-slash": {"prefill": {"method": "vertical_slash", "sparsity": 0.5}},
-    "block-sparse": {"prefill": {"method": "block_sparse", "sparsity": 0.5}},
-    "flexprefill": {"prefill": {"method": "flexprefill", "sparsity": 0.5}},
-    "snapkv": {"kv": {"method": "snapkv", "sparsity": 0.5}},
-    "ada-snapkv": {"kv": {"method": "ada_snapkv", "sparsity": 0.5}},
+    "vertical-slash": {"prefill": {"method": "vertical_slash", "sparsity": 0.8}},
+    "block-sparse": {"prefill": {"method": "block_sparse", "sparsity": 0.8}},
+    "flexprefill": {"prefill": {"method": "flexprefill", "sparsity": 0.8}},
+    "snapkv": {"kv": {"method": "snapkv", "sparsity": 0.67}},
+    "ada-snapkv": {"kv": {"method": "ada_snapkv", "sparsity": 0.67}},
     "quest": {"decode": {"method": "quest", "sparsity": 0.8, "from": "question"}},
 }
 SAME_SPARSITY = 1e-3
 """Largest difference of measured sparsity that goes without mention."""
 
 
-def run(model: Path, device: str, out: Path, lengths: list[str], items: int, dtype: str, select: str) -> int:
+def run(options: argparse.Namespace) -> int:
     """Record and gate; returns pytest's exit code, which is 1 where a cell is red."""
+    out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
+    suite = Path(options.suite)
     contract = {
         "contract": 1,
-        "model": {"path": str(model.resolve()), "dtype": dtype, "device": device},
-        "suite": "frontier-small",
-        "lengths": lengths,
-        "mix": {"single_qa": 0.4, "multi_qa": 0.2, "multi_hop": 0.2, "aggregation": 0.2},
+        "model": {
+            "path": str(options.model.resolve()), "dtype": options.dtype, "device": options.device,
+            "batch_size": options.batch_size,
+        },
+        "suite": str(suite.resolve()) if suite.suffix == ".yaml" else options.suite,
+        "lengths": options.lengths,
+        "mix": dict.fromkeys(options.groups, 1 / len(options.groups)),
         "deployments": DEPLOYMENTS,
-        "gate": {"max_degradation": 0.15, "items": {"max": items, "seed": 0}, "untestable": "warn"},
-    }
+        "gate": {
+            "max_degradation": options.threshold, "items": {"max": options.items, "seed": 0}, "untestable": "warn",
+        },
+    }  # fmt: skip
     (out / "sparsetol.yaml").write_text(yaml.safe_dump(contract, sort_keys=False), encoding="utf-8")
     installed = {point.name for point in importlib.metadata.entry_points(group="pytest11")}
     plugin = [] if "sparsetol" in installed else ["-p", "pytest_sparsetol.plugin"]
@@ -53,7 +62,8 @@ def run(model: Path, device: str, out: Path, lengths: list[str], items: int, dty
     begun = time.monotonic()
     command = [
         sys.executable, "-m", "pytest", *plugin, "sparsetol.yaml", "--sparsetol-record", f"--sparsetol-json={report}",
-        "-p", "no:cacheprovider", "--color=no", *(["-k", select] if select else []),
+        "-p", "no:cacheprovider", "--color=no", *(["-k", options.select] if options.select else []),
+        *(["-n", str(options.workers)] if options.workers else []),
     ]  # fmt: skip
     transcript = out / "transcript.txt"
     with transcript.open("w", encoding="utf-8") as file:
@@ -151,9 +161,14 @@ def main() -> int:
     running.add_argument("model", type=Path)
     running.add_argument("--device", choices=["cpu", "cuda"], required=True)
     running.add_argument("--out", type=Path, required=True)
+    running.add_argument("--suite", default="frontier-small", help="a name, or a YAML file")
+    running.add_argument("--groups", nargs="+", default=["single_qa", "multi_qa", "multi_hop", "aggregation"])
     running.add_argument("--lengths", nargs="+", default=["2k"])
     running.add_argument("--items", type=int, default=24, help="of each cell")
+    running.add_argument("--threshold", type=float, default=0.15)
     running.add_argument("--dtype", default="float32")
+    running.add_argument("--batch-size", type=int, default=8)
+    running.add_argument("--workers", type=int, default=0, help="pytest-xdist workers")
     running.add_argument("--select", default="", help="run the cells that this pytest -k expression names")
     comparing = commands.add_parser("compare")
     comparing.add_argument("first", type=Path)
@@ -161,9 +176,7 @@ def main() -> int:
     comparing.add_argument("--out", type=Path)
     options = parser.parse_args()
     if options.command == "run":
-        return run(
-            options.model, options.device, options.out, options.lengths, options.items, options.dtype, options.select
-        )
+        return run(options)
     return compare(options.first, options.second, options.out)
 
 

@@ -15,6 +15,7 @@ from transformers.utils import logging
 from pytest_sparsetol.contract import ModelSpec
 from pytest_sparsetol.engine import attention
 from pytest_sparsetol.engine.attention import Pass, forward_pass
+from pytest_sparsetol.engine.device import choose_device
 from pytest_sparsetol.engine.policy import DENSE
 from pytest_sparsetol.errors import MissingInputError, ModelError
 from pytest_sparsetol.model_files import ModelFiles
@@ -45,7 +46,7 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, trust_remote_code: bool = 
     """
     attention.register()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
-    device = _device(spec.device)
+    device = choose_device(spec.device)
     where: dict[str, Any] = {"revision": spec.revision} if files.kind == "hub" and spec.revision else {}
     where["trust_remote_code"] = spec.trust_remote_code and trust_remote_code
     source = files.name if files.path is None else str(files.path)
@@ -108,11 +109,3 @@ def _check_attention(model: Any, device: torch.device) -> None:
             f"{model.config.model_type} has {layers} layers, and {len(current.meter.layers)} of them have attention "
             f"that the engine computes; it is not run"
         )
-
-
-def _device(wanted: str) -> torch.device:
-    if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise MissingInputError("the contract asks for device cuda, and torch sees none here")
-    return torch.device(wanted)

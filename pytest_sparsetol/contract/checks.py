@@ -1,0 +1,181 @@
+"""What must hold between the keys of a contract, and between it and the files that it names."""
+
+from __future__ import annotations
+
+from sparsetol_suites.lengths import show_length
+from sparsetol_suites.located_yaml import Loc, nearest
+
+from pytest_sparsetol.contract.contract import Contract
+from pytest_sparsetol.contract.phases import check_reach, named_method
+from pytest_sparsetol.contract.spec import PhaseSpec
+from pytest_sparsetol.errors import CertificateError, MethodError
+from pytest_sparsetol.methods.base import PHASES
+from pytest_sparsetol.methods.registry import method_class
+from pytest_sparsetol.model_files import context_length
+
+
+def check_contract(contract: Contract) -> None:
+    """Raise `LocatedError` for the first thing that is wrong, with the place, the value, and what would be right."""
+    for part in (
+        _check_paths,
+        _check_groups,
+        _check_lengths,
+        _check_deployments,
+        _check_items,
+        _check_mix,
+        _check_certificate,
+    ):
+        part(contract)
+
+
+def _check_paths(contract: Contract) -> None:
+    folder = contract.path.parent.resolve()
+    if not contract.baselines.resolve().is_relative_to(folder):
+        raise contract.document.error(
+            ("baselines",), f"{contract.spec.baselines!r} leaves the contract's folder; name a folder inside it"
+        )
+    named = contract.spec.certificate
+    if named is not None and not (contract.path.parent / named).resolve().is_relative_to(folder):
+        raise contract.document.error(
+            ("certificate",), f"certificate: {named!r} leaves the contract's folder; name a file inside it"
+        )
+
+
+def _check_groups(contract: Contract) -> None:
+    groups = contract.suite.groups
+    if "mix" in contract.spec.mix:
+        raise contract.document.error(("mix", "mix"), "mix: a group cannot be called 'mix'; that names the whole")
+    named = (("mix", contract.spec.mix), ("gate.groups", contract.spec.gate.groups))
+    for where, names in (*named, ("gate.min_dense", contract.spec.gate.min_dense)):
+        known = groups if where == "mix" else tuple(contract.spec.mix)
+        source = f"suite {contract.suite.name!r}" if where == "mix" else "mix"
+        for group in names:
+            if group not in known:
+                raise contract.document.error(
+                    (*where.split("."), group), f"{where}: {source} has no group {group!r}; {nearest(group, known)}"
+                )
+
+
+def _check_lengths(contract: Contract) -> None:
+    holds = context_length(contract.model)
+    if holds is None:
+        return
+    answer = max(task.answer_tokens for task in contract.suite.tasks if task.group in contract.spec.mix)
+    for index, length in enumerate(contract.spec.lengths):
+        if length + answer > holds:
+            raise contract.document.error(
+                ("lengths", index),
+                f"{show_length(length)} and an answer of up to {answer} tokens exceed the {holds} tokens that "
+                f"{contract.model_name} holds",
+            )
+
+
+def _check_deployments(contract: Contract) -> None:
+    for name, deployment in contract.spec.deployments.items():
+        if deployment.from_question and not (deployment.phase("kv") or deployment.phase("decode")):
+            raise contract.document.error(
+                ("deployments", name, "decode", "from"),
+                f"deployments.{name}.decode: from: question needs a decode or a kv method that acts from there on",
+            )
+        for phase in PHASES:
+            spec = deployment.phase(phase)
+            if spec is None:
+                continue
+            loc: Loc = ("deployments", name, phase)
+            if "from" in (spec.model_extra or {}):
+                raise contract.document.error(
+                    (*loc, "from"),
+                    f"{'.'.join(map(str, loc))}: 'from' belongs to decode: write decode: {{from: question}}; "
+                    "a kv method then acts from there on too",
+                )
+            try:
+                named_method(spec, phase)
+            except MethodError as error:
+                raise contract.document.error((*loc, "method"), f"{'.'.join(map(str, loc))}: {error}") from None
+            _check_schedule(contract, loc, spec)
+            for length in contract.spec.lengths:
+                try:
+                    check_reach(deployment, phase, length)
+                except MethodError as error:
+                    parameter = next((key for key in spec.model_extra or {} if key in str(error)), "sparsity")
+                    raise contract.document.error((*loc, parameter), f"{'.'.join(map(str, loc))}: {error}") from None
+
+
+def _check_schedule(contract: Contract, loc: Loc, spec: PhaseSpec) -> None:
+    where = ".".join(map(str, loc))
+    if spec.sparsity is None:
+        explicit = method_class(spec.method).explicit  # type: ignore[union-attr]  # the caller has found it
+        if not any(name in (spec.model_extra or {}) for name in explicit):
+            instead = f" (or {' and '.join(explicit)} in its place)" if explicit else ""
+            raise contract.document.error(loc, f"missing key 'sparsity' in {where}{instead}")
+        return
+    for length in contract.spec.lengths:
+        if spec.at(length) is None:
+            raise contract.document.error(
+                (*loc, "sparsity"),
+                f"{where}: the schedule has no sparsity for {show_length(length)}; "
+                f"name each of the contract's lengths (nothing is interpolated)",
+            )
+
+
+def _check_items(contract: Contract) -> None:
+    from pytest_sparsetol.statistics.planning import items_to_pass
+
+    gate = contract.spec.gate
+    for group in contract.spec.mix:
+        tasks = [task for task in contract.suite.tasks if task.group == group]
+        each = gate.items.max // len(tasks)
+        if each == 0:
+            raise contract.document.error(
+                ("gate", "items", "max"),
+                f"gate.items.max: {gate.items.max} cannot be split over the {len(tasks)} tasks of {group}",
+            )
+        for task in tasks:
+            there = task.available()
+            if there is not None and there < each:
+                raise contract.document.error(
+                    ("gate", "items", "max"),
+                    f"gate.items.max: {gate.items.max} items in {group} ask task {task.name!r} for {each}; it has "
+                    f"{there}: lower it to {there * len(tasks)} or add records",
+                )
+        needed = items_to_pass(gate.threshold(group), gate.confidence)
+        if each * len(tasks) < needed:
+            raise contract.document.error(
+                ("gate", "items", "max"),
+                f"gate.items.max: {each * len(tasks)} items cannot show a loss of at most {gate.threshold(group):g} in "
+                f"{group} at confidence {gate.confidence:g}, even without a single loss; {needed} can",
+            )
+
+
+def _check_mix(contract: Contract) -> None:
+    from pytest_sparsetol.statistics.mix_items import items_for_mix, mix_can_pass
+
+    gate, weights = contract.spec.gate, contract.spec.mix
+    sizes = {group: sum(task.group == group for task in contract.suite.tasks) for group in weights}
+
+    def planned(most: int) -> dict[str, int]:
+        return {group: most // size * size for group, size in sizes.items()}
+
+    threshold = gate.mix_threshold()
+    if not mix_can_pass(planned(gate.items.max), weights, threshold, gate.confidence):
+        needed = items_for_mix(planned, weights, threshold, gate.confidence)
+        raise contract.document.error(
+            ("gate", "items", "max"),
+            f"gate.items.max: {gate.items.max} items a group cannot show a loss of at most {threshold:g} of the mix at "
+            f"confidence {gate.confidence:g}, even without a single loss; {needed} can",
+        )
+
+
+def _check_certificate(contract: Contract) -> None:
+    if contract.spec.certificate is None:
+        return
+    from pytest_sparsetol.sweep.inside import OutsideError, check_inside
+
+    try:
+        certificate = contract.certificate
+        if certificate is not None:
+            check_inside(contract, certificate)
+    except OutsideError as error:
+        raise contract.document.error(error.loc, str(error)) from None
+    except CertificateError as error:
+        raise contract.document.error(("certificate",), f"certificate: {error}") from None

@@ -17,8 +17,9 @@ _MOST_BLOCKS = 32768
 
 
 def select_blocks(
-    query: Tensor, key: Tensor, counts: Tensor, most: int, block: int, *, backend: Backend | None = None
-) -> tuple[Tensor, Tensor]:
+    query: Tensor, key: Tensor, counts: Tensor, most: int, block: int, *,
+    per_key_head: bool = False, backend: Backend | None = None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """For each query head and row block the first key block, its own, the one before it and those of best score.
 
     A score is the product of the means of two blocks (`pooled_block_scores`); ties go to the earlier block. Nothing is
@@ -31,11 +32,12 @@ def select_blocks(
             attended, at most those up to its own.
         most: the largest of `counts`, known on the host.
         block: tokens in a block.
+        per_key_head: whether the query heads of a key head share one list, by the mean of their scores.
         backend: what must compute it; None for the fastest that takes the call.
 
     Returns:
         int32 `[batch, query heads, row blocks, most]`, ascending, undefined from the count on; and int32
-        `[batch, query heads, row blocks]`, `counts` for every head.
+        `[batch, query heads, row blocks]`, `counts` for every head. Of key heads where `per_key_head`.
 
     Raises:
         InputError: for tensors or parameters other than these.
@@ -55,12 +57,12 @@ def select_blocks(
         _NAME, f"counts are {counts.dtype} on {counts.device}; wanted int32 on {query.device}",
     )  # fmt: skip
     chosen = selection_backend(query, block, backend)
-    count = counts.expand(batch, heads, -1)
+    count = counts.expand(batch, key.shape[1] if per_key_head else heads, -1)
     if chosen is Backend.PYTORCH:
-        return _by_definition(query, key, counts, most, block), count
+        return _by_definition(query, key, counts, most, block, per_key_head), count
     rows_contiguous = (tensor if tensor.stride(3) == 1 else tensor.contiguous() for tensor in (query, key))
     module = importlib.import_module("sparsetol_kernels.on_triton.block_selection")
-    return module.select(*rows_contiguous, counts.contiguous(), most, block), count
+    return module.select(*rows_contiguous, counts.contiguous(), most, block, per_key_head=per_key_head), count
 
 
 def selection_backend(query: Tensor, block: int, backend: Backend | None = None) -> Backend:
@@ -75,14 +77,16 @@ def selection_backend(query: Tensor, block: int, backend: Backend | None = None)
     return backend or next(name for name, able in takes.items() if able)
 
 
-def _by_definition(query: Tensor, key: Tensor, counts: Tensor, most: int, block: int) -> Tensor:
+def _by_definition(
+    query: Tensor, key: Tensor, counts: Tensor, most: int, block: int, per_key_head: bool
+) -> Tensor:
     number = torch.arange(counts.shape[0], device=query.device)
     back = number[:, None] - number
     forced = (number == 0) | (back == 0) | (back == 1)
     first = number < counts[:, None]
     lists = []
     for q, k in zip(query, key, strict=True):
-        scores = pooled_block_scores(q, k, block)
+        scores = pooled_block_scores(q, k, block, per_key_head=per_key_head)
         scores = scores.masked_fill(forced, float("inf")).masked_fill(back < 0, float("-inf"))
         order = torch.sort(scores, dim=-1, descending=True, stable=True).indices
         # What is not chosen sorts to the end.

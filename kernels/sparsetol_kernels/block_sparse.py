@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def pooled_block_scores(query: Tensor, key: Tensor, block: int) -> Tensor:
+def pooled_block_scores(query: Tensor, key: Tensor, block: int, *, per_key_head: bool = False) -> Tensor:
     """Products of the mean query of each block of rows with the mean key of each block of keys.
 
     Source: Jiang et al. 2024, arXiv 2407.02490, section 3.2, with the same blocks for queries and keys as in arXiv
@@ -16,13 +16,20 @@ def pooled_block_scores(query: Tensor, key: Tensor, block: int) -> Tensor:
         query: `[query heads, length, head size]`.
         key: `[key heads, length, head size]`; query heads are a multiple of key heads.
         block: tokens in a block.
+        per_key_head: whether to average the products over the query heads of each key head, as no paper does: that is
+            the product with the mean of the heads' means.
 
     Returns:
-        float32 `[query heads, blocks, blocks]`, by query block and key block; not masked, not scaled.
+        float32 `[query heads, blocks, blocks]`, by query block and key block; not masked, not scaled. Where
+        `per_key_head`, `[key heads, blocks, blocks]`.
 
     """
-    rows = _block_means(query, block)
-    columns = _block_means(key, block).repeat_interleave(query.shape[0] // key.shape[0], dim=0)
+    group = query.shape[0] // key.shape[0]
+    rows, columns = _block_means(query, block), _block_means(key, block)
+    if per_key_head:
+        rows = rows.view(-1, group, *rows.shape[1:]).mean(dim=1)
+    else:
+        columns = columns.repeat_interleave(group, dim=0)
     return rows @ columns.transpose(1, 2)
 
 

@@ -34,19 +34,24 @@ def counts_for(length: int, block: int, most: int) -> Tensor:
     return (number + 1).minimum(most + number % 2).int()
 
 
-def chosen_by_hand(query: Tensor, key: Tensor, counts: Tensor, block: int) -> list[list[list[int]]]:
+def chosen_by_hand(
+    query: Tensor, key: Tensor, counts: Tensor, block: int, *, per_key_head: bool
+) -> list[list[list[int]]]:
     def mean(tokens: Tensor, number: int) -> Tensor:
         return tokens[number * block : (number + 1) * block].double().mean(dim=0)
 
     group = query.shape[0] // key.shape[0]
+    heads = [[head] for head in range(query.shape[0])]
+    if per_key_head:
+        heads = [list(range(owner * group, (owner + 1) * group)) for owner in range(key.shape[0])]
     lists = []
-    for head in range(query.shape[0]):
+    for sharing in heads:
         rows = []
         for row, count in enumerate(counts.tolist()):
             score = {
                 number: float("inf")
                 if number in {0, row - 1, row}
-                else float(mean(query[head], row) @ mean(key[head // group], number))
+                else sum(float(mean(query[head], row) @ mean(key[head // group], number)) for head in sharing)
                 for number in range(row + 1)
             }
             rows.append(sorted(sorted(score, key=lambda number: (-round(score[number], 9), number))[:count]))
@@ -54,32 +59,72 @@ def chosen_by_hand(query: Tensor, key: Tensor, counts: Tensor, block: int) -> li
     return lists
 
 
-def check(shape: tuple[int, int, int, int, int], device: torch.device, backend: Backend, *, whole: bool) -> None:
+def check(
+    shape: tuple[int, int, int, int, int], device: torch.device, backend: Backend, *,
+    whole: bool = False, per_key_head: bool = False,
+) -> None:  # fmt: skip
     heads, groups, length, size, block = shape
     query, key = tensors(heads, groups, length, size, whole=whole)
     counts = counts_for(length, block, 4)
     most = int(counts.max())
 
-    index, count = select_blocks(query.to(device), key.to(device), counts.to(device), most, block, backend=backend)
+    index, count = select_blocks(
+        query.to(device), key.to(device), counts.to(device), most, block, per_key_head=per_key_head, backend=backend
+    )
 
-    assert index.shape == (2, heads, counts.shape[0], most)
-    assert torch.equal(count.cpu(), counts.expand(2, heads, -1))
+    lists = groups if per_key_head else heads
+    assert index.shape == (2, lists, counts.shape[0], most)
+    assert torch.equal(count.cpu(), counts.expand(2, lists, -1))
     for sequence in range(2):
-        expected = chosen_by_hand(query[sequence], key[sequence], counts, block)
+        expected = chosen_by_hand(query[sequence], key[sequence], counts, block, per_key_head=per_key_head)
         found = [
-            [index[sequence, head, row, :n].tolist() for row, n in enumerate(counts.tolist())] for head in range(heads)
+            [index[sequence, head, row, :n].tolist() for row, n in enumerate(counts.tolist())] for head in range(lists)
         ]
         assert found == expected
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 def test_by_definition(shape: tuple[int, int, int, int, int]) -> None:
-    check(shape, torch.device("cpu"), Backend.PYTORCH, whole=False)
+    check(shape, torch.device("cpu"), Backend.PYTORCH)
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 def test_triton(shape: tuple[int, int, int, int, int], kernel_device: torch.device) -> None:
-    check(shape, kernel_device, Backend.TRITON, whole=False)
+    check(shape, kernel_device, Backend.TRITON)
+
+
+SHARED = {
+    "a head of its own": (2, 2, 83, 24, 16),
+    "two heads": (2, 1, 300, 16, 16),
+    "four heads, odd length": (8, 2, 203, 48, 16),
+    "three heads, blocks of 128": (3, 1, 700, 32, 128),
+}
+
+
+@pytest.mark.parametrize("shape", SHARED.values(), ids=SHARED.keys())
+def test_heads_share_a_list_by_definition(shape: tuple[int, int, int, int, int]) -> None:
+    check(shape, torch.device("cpu"), Backend.PYTORCH, per_key_head=True)
+
+
+@pytest.mark.parametrize("shape", SHARED.values(), ids=SHARED.keys())
+def test_heads_share_a_list_in_triton(shape: tuple[int, int, int, int, int], kernel_device: torch.device) -> None:
+    check(shape, kernel_device, Backend.TRITON, per_key_head=True)
+
+
+@pytest.mark.parametrize("scale", [1e30, 1e-30, -1.0])
+def test_scores_of_any_range_in_triton(scale: float, kernel_device: torch.device) -> None:
+    """Scores that lie unevenly: each block's is twice the one before it, or half."""
+    blocks, size = 70, 16
+    counts = counts_for(blocks, 1, 9).to(kernel_device)
+    key = torch.zeros(1, 1, blocks, size, device=kernel_device)
+    key[0, 0, :, 0] = scale * 2.0 ** torch.arange(-35, 35, device=kernel_device)
+    query = torch.ones_like(key)
+
+    index, _ = select_blocks(query, key, counts, 10, 1, backend=Backend.TRITON)
+
+    expected, _ = select_blocks(query, key, counts, 10, 1, backend=Backend.PYTORCH)
+    for row, count in enumerate(counts.tolist()):
+        assert index[0, 0, row, :count].tolist() == expected[0, 0, row, :count].tolist()
 
 
 @pytest.mark.parametrize("backend", [Backend.PYTORCH, Backend.TRITON])

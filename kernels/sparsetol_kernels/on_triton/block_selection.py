@@ -57,34 +57,39 @@ def best_blocks(Scores, Counts, Index, blocks, most, WIDE: tl.constexpr):
     bound, earlier blocks win.
     """
     row, head = tl.program_id(0), tl.program_id(1).to(tl.int64)
+    wanted = tl.load(Counts + row)
     block = tl.arange(0, WIDE)
-    forced = ((block == 0) | (block >= row - 1)) & (block <= row)
-    rest = (block <= row) & (forced == 0)
-    score = tl.load(Scores + (head * blocks + row) * blocks + block, mask=rest, other=0.0) + 0.0
-    ordered = in_order(score.to(tl.int32, bitcast=True))
-    ordered = tl.where(rest, ordered, -2147483648)
-    room = tl.load(Counts + row) - tl.minimum(row + 1, 3)
-    # As many as `reaching` scores, at least those that have room, exceed `low`; fewer exceed `high`.
-    high = tl.max(ordered, 0)
-    low = tl.where(room > 0, tl.min(tl.where(rest, ordered, 2147483647), 0) - 1, high)
-    reaching = tl.where(room > 0, tl.maximum(row - 2, 0), 0)
+    # Whole vectors are loaded.
+    inside = block < tl.minimum(row // 16 * 16 + 16, blocks)
+    score = tl.load(Scores + (head * blocks + row) * blocks + block, mask=inside, other=0.0)
+    # One zero, and no NaN beside what is forced.
+    ordered = in_order((tl.minimum(score, float("inf")) + 0.0).to(tl.int32, bitcast=True))
+    ordered = tl.where((block == 0) | (block >= row - 1), 2147483647, ordered)
+    ordered = tl.where(block <= row, ordered, -2147483648)
+    # `reaching` of them, as many as wanted or more, exceed `low`; fewer than wanted exceed `high`, unless both are one.
+    full = wanted <= tl.minimum(row + 1, 3)
+    high = tl.max(tl.where(ordered != 2147483647, ordered, -2147483648), 0)
+    least = tl.min(tl.where(ordered != -2147483648, ordered, 2147483647), 0)
+    low = tl.where(full, high, least - 1)
+    reaching = tl.where(full, wanted, row + 1)
     round = 0
-    while (reaching != room) & (high != low + 1) & (round < COARSE_ROUNDS + 32):
+    while (reaching != wanted) & (high != low + 1) & (round < COARSE_ROUNDS + 32):
         middle = ((low.to(tl.int64) + high.to(tl.int64)) >> 1).to(tl.int32)
         if round < COARSE_ROUNDS:
             ends = in_order(low).to(tl.float32, bitcast=True) * 0.5 + in_order(high).to(tl.float32, bitcast=True) * 0.5
             middle = tl.minimum(tl.maximum(in_order(ends.to(tl.int32, bitcast=True)), low + 1), high - 1)
         exceeding = tl.sum((ordered > middle).to(tl.int32), 0)
-        enough = exceeding >= room
+        enough = exceeding >= wanted
         low = tl.where(enough, middle, low)
         reaching = tl.where(enough, exceeding, reaching)
         high = tl.where(enough, high, middle)
         round += 1
-    chosen = forced | (ordered > low)
-    if reaching != room:
+    if reaching == wanted:
+        chosen = ordered > low
+    else:
         ties = ordered == high
-        spare = room - tl.sum((ordered > high).to(tl.int32), 0)
-        chosen = forced | (ordered > high) | (ties & (tl.cumsum(ties.to(tl.int32), 0) <= spare))
+        spare = wanted - tl.sum((ordered > high).to(tl.int32), 0)
+        chosen = (ordered > high) | (ties & (tl.cumsum(ties.to(tl.int32), 0) <= spare))
     place = tl.cumsum(chosen.to(tl.int32), 0) - 1
     tl.store(Index + (head * blocks + row) * most + place, block, mask=chosen)
 

@@ -77,9 +77,7 @@ def selection_backend(query: Tensor, block: int, backend: Backend | None = None)
     return backend or next(name for name, able in takes.items() if able)
 
 
-def _by_definition(
-    query: Tensor, key: Tensor, counts: Tensor, most: int, block: int, per_key_head: bool
-) -> Tensor:
+def _by_definition(query: Tensor, key: Tensor, counts: Tensor, most: int, block: int, per_key_head: bool) -> Tensor:
     number = torch.arange(counts.shape[0], device=query.device)
     back = number[:, None] - number
     forced = (number == 0) | (back == 0) | (back == 1)

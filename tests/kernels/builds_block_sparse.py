@@ -74,6 +74,8 @@ BUILDS = [
         _triton("bfloat16, blocks of 64", torch.bfloat16, 128, 64, capability),
         _triton("bfloat16, blocks of 16", torch.bfloat16, 128, 16, capability),
         _triton("float16, blocks of 16, lists of key heads", torch.float16, 64, 16, capability, PER_KEY_HEAD=True),
+        _triton("bfloat16, blocks of 16, lists of key heads", torch.bfloat16, 128, 16, capability, PER_KEY_HEAD=True),
+        _triton("bfloat16, blocks of 32, lists of key heads", torch.bfloat16, 128, 32, capability, PER_KEY_HEAD=True),
         _triton("bfloat16, soft-cap and sinks", torch.bfloat16, 96, 32, capability, SOFTCAP=True, SINKS=True),
         _triton("bfloat16, head size 256", torch.bfloat16, 256, 128, capability, SOFTCAP=True),
         _triton("float32", torch.float32, 128, 64, capability),

@@ -72,10 +72,10 @@ def best_blocks(Scores, Counts, Index, blocks, most, WIDE: tl.constexpr):
     least = tl.min(tl.where(ordered != -2147483648, ordered, 2147483647), 0)
     low = tl.where(full, high, least - 1)
     reaching = tl.where(full, wanted, row + 1)
-    round = 0
-    while (reaching != wanted) & (high != low + 1) & (round < COARSE_ROUNDS + 32):
+    step = 0
+    while (reaching != wanted) & (high != low + 1) & (step < COARSE_ROUNDS + 32):
         middle = ((low.to(tl.int64) + high.to(tl.int64)) >> 1).to(tl.int32)
-        if round < COARSE_ROUNDS:
+        if step < COARSE_ROUNDS:
             ends = in_order(low).to(tl.float32, bitcast=True) * 0.5 + in_order(high).to(tl.float32, bitcast=True) * 0.5
             middle = tl.minimum(tl.maximum(in_order(ends.to(tl.int32, bitcast=True)), low + 1), high - 1)
         exceeding = tl.sum((ordered > middle).to(tl.int32), 0)
@@ -83,7 +83,7 @@ def best_blocks(Scores, Counts, Index, blocks, most, WIDE: tl.constexpr):
         low = tl.where(enough, middle, low)
         reaching = tl.where(enough, exceeding, reaching)
         high = tl.where(enough, high, middle)
-        round += 1
+        step += 1
     if reaching == wanted:
         chosen = ordered > low
     else:

@@ -24,7 +24,6 @@ from pathlib import Path
 
 import torch
 import triton
-from sparsetol_kernels.on_triton import overlap
 from sparsetol_kernels.on_triton import quest_select as selecting
 from sparsetol_kernels.on_triton import sparse_decode as attending
 from sparsetol_kernels.page_bounds import update_page_bounds
@@ -38,7 +37,7 @@ from torch import Tensor
 from benchmarks.record import Record
 
 SOURCES = tuple(
-    f"on_triton/{name}.py" for name in ("overlap", "page_bounds", "quest_select", "snapkv", "sparse_decode")
+    f"on_triton/{name}.py" for name in ("page_bounds", "quest_select", "snapkv", "sparse_decode")
 )
 SHAPES = ((131072, 1), (131072, 8), (32768, 8), (32768, 1))
 """(Cached tokens, sequences)."""
@@ -305,22 +304,13 @@ def snapkv(record: Record, length: int) -> None:
 
 
 def vary(record: Record, length: int, batch: int) -> None:
-    """The same kernels overlapping, and with other tiles, until the time is up."""
+    """The same kernels with other tiles, until the time is up."""
     caches = Caches.random(length, batch)
     selected = [caches.select(number) for number in range(len(caches.key))]
-    usual_overlap = overlap.OVERLAP
-    for overlapping in (False, True):
-        overlap.OVERLAP = overlapping
-        taken = milliseconds(each(caches, caches.whole))
-        record.add(label="tune overlap", length=caches.length, batch=caches.batch, overlap=overlapping, ms=taken)
-        check(record, caches)
-    overlap.OVERLAP = usual_overlap
     for how in (
         attending.Launch(64, 4, 3, 2), attending.Launch(64, 4, 3, 3), attending.Launch(64, 4, 3, 4),
-        attending.Launch(64, 4, 3, 6), attending.Launch(64, 4, 3, 8), attending.Launch(64, 4, 5, 2),
-        attending.Launch(64, 4, 5, 3), attending.Launch(64, 8, 3, 4), attending.Launch(32, 4, 3, 6),
-        attending.Launch(32, 4, 5, 4), attending.Launch(32, 2, 3, 8), attending.Launch(128, 8, 3, 2),
-        attending.Launch(128, 4, 3, 2), attending.Launch(128, 4, 5, 1),
+        attending.Launch(64, 4, 2, 6), attending.Launch(64, 4, 4, 3), attending.Launch(64, 8, 3, 4),
+        attending.Launch(32, 4, 3, 8), attending.Launch(128, 8, 3, 2), attending.Launch(128, 4, 2, 3),
     ):  # fmt: skip
         if time.monotonic() > record.deadline:
             return
@@ -331,29 +321,19 @@ def vary(record: Record, length: int, batch: int) -> None:
                 caches.starts, caches.lengths, PAGE, SCALE, None, None, None, how,
             )  # fmt: skip
 
-        try:
-            taken = milliseconds(each(caches, attend), replays=20)
-        except triton.runtime.errors.OutOfResources as error:
-            record.add(label="tune attention", launch=vars(how), refused=str(error))
-            continue
+        taken = milliseconds(each(caches, attend), replays=20)
         record.add(
             label="tune attention", length=caches.length, batch=caches.batch, launch=vars(how), ms=taken,
             gbps=caches.read_bytes / taken / 1e6,
         )  # fmt: skip
     usual = selecting.SCORING
-    for pages, warps in ((16, 2), (16, 4), (32, 2), (32, 4), (32, 8), (64, 4), (64, 8), (128, 8)):
+    for pages, warps in ((4, 1), (8, 1), (16, 1), (16, 2), (32, 4), (64, 8)):
         selecting.SCORING = selecting.Scoring(pages, warps)
         taken = milliseconds(each(caches, caches.select), replays=20)
         record.add(
             label="tune selection", length=caches.length, batch=caches.batch, pages=pages, warps=warps, ms=taken,
         )  # fmt: skip
     selecting.SCORING = usual
-    few = selecting.SCORES_OF_A_WARP
-    for scores in (2048, 1024, 512):
-        selecting.SCORES_OF_A_WARP = scores
-        taken = milliseconds(each(caches, caches.select), replays=20)
-        record.add(label="tune ranking", length=caches.length, batch=caches.batch, scores_of_a_warp=scores, ms=taken)
-    selecting.SCORES_OF_A_WARP = few
 
 
 def main() -> int:

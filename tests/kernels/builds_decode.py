@@ -24,7 +24,7 @@ def _attention(label: str, dtype: torch.dtype, size: int, **features: Any) -> Bu
     constants: dict[str, Any] = {"GROUP": 4, "ROWS": 16, "PAGE": 16, "SOFTCAP": False, "WINDOW": False} | features
     constants |= {"SIZE": size, "PADDED": _padded(size), "VALUE_SIZE": size, "VALUE_PADDED": _padded(size)}
     constants |= dict.fromkeys(("query_size", "key_size", "value_size", "index_entry", "count_head"), 1)
-    constants |= {"OVERLAP": False, "PRECISION": "ieee" if dtype == torch.float32 else "tf32", "TOKENS": how.tokens}
+    constants |= {"PRECISION": "ieee" if dtype == torch.float32 else "tf32", "TOKENS": how.tokens}
     return Build(
         f"sparse decode, {label}",
         attend_split,
@@ -50,7 +50,6 @@ def _scores(label: str, dtype: torch.dtype, size: int) -> Build:
             "PADDED": _padded(size),
             "PAGE": 16,
             "PAGES": SCORING.pages,
-            "OVERLAP": False,
         }
         | dict.fromkeys(("query_size", "key_size", "bound_size"), 1),
         {"num_warps": SCORING.warps},
@@ -83,7 +82,7 @@ def _ranking(pages: int) -> Build:
         f"quest ranking, {pages} pages",
         select_pages,
         {"scores": "*fp32"} | dict.fromkeys(("budget", "lengths", "index", "count"), "*i32"),
-        {"PAGE": 16, "BLOCK": block, "BLOCKS": blocks, "OVERLAP": False},
+        {"PAGE": 16, "BLOCK": block, "BLOCKS": blocks},
         {"num_warps": ranking_warps(block)},
         odd=frozenset({"most", "index_batch", "index_head"}),
     )
@@ -99,7 +98,7 @@ BUILDS = [
         "sparse decode, merging",
         merge_splits,
         {"out": "*bf16"} | dict.fromkeys(("partial", "partial_lse", "sinks", "lse"), "*fp32"),
-        {"SINKS": True, "VALUE_SIZE": 128, "VALUE_PADDED": 128, "PIECES": 64, "OVERLAP": False},
+        {"SINKS": True, "VALUE_SIZE": 128, "VALUE_PADDED": 128, "PIECES": 64},
         {"num_warps": 4},
         odd=frozenset({"splits"}),
     ),
@@ -115,6 +114,6 @@ BUILDS = [
     *_snapkv("bfloat16", torch.bfloat16, 128),
     *_snapkv("float16, 256", torch.float16, 256),
     *_snapkv("float32", torch.float32, 128),
-    _ranking(16384),
+    _ranking(8192),
     _ranking(65536),
 ]

@@ -156,7 +156,7 @@ def test_triton_ranks_any_scores_as_torch_ranks_them(kernel_device: torch.device
         select_pages[(5, 1)](
             on_device, torch.tensor([kept], dtype=torch.int32, device=kernel_device), lengths, index, count, 310,
             *scores.stride()[:2], *index.stride()[:2],
-            PAGE=PAGE, BLOCK=block, BLOCKS=blocks, OVERLAP=False,
+            PAGE=PAGE, BLOCK=block, BLOCKS=blocks,
         )  # fmt: skip
 
         best = torch.sort(scores[0], dim=-1, descending=True, stable=True).indices[:, :kept].sort(dim=-1).values
@@ -183,7 +183,7 @@ def test_triton_scores_are_those_of_the_definition(
     score_pages[(3, 2, 2)](
         query, key, low, high, starts, lengths, scores,
         *query.stride(), *key.stride(), *low.stride(), *scores.stride()[:2],
-        GROUP=query_heads // 2, ROWS=32, SIZE=size, PADDED=128, PAGE=PAGE, PAGES=32, OVERLAP=False,
+        GROUP=query_heads // 2, ROWS=32, SIZE=size, PADDED=128, PAGE=PAGE, PAGES=32,
     )  # fmt: skip
 
     for sequence, earlier in enumerate((43, 38)):

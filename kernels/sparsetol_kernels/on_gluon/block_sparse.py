@@ -276,6 +276,7 @@ def stages_for(size: int) -> int:
     return 2 if size > 64 else 4
 
 
+@functools.cache
 def shared_layout(rows: int, size: int, dtype: gl.dtype) -> gl.NVMMASharedLayout:
     """How rows of one head lie in shared memory."""
     return gl.NVMMASharedLayout.get_default_for([1, 1, rows, size], dtype)

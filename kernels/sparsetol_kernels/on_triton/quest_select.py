@@ -13,7 +13,6 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from sparsetol_kernels.on_triton.overlap import let_next_start, options, overlaps, wait
 from sparsetol_kernels.on_triton.page_bounds import bound_pages
 
 
@@ -25,7 +24,7 @@ class Scoring:
     warps: int
 
 
-SCORING = Scoring(pages=32, warps=4)
+SCORING = Scoring(pages=8, warps=1)
 SCORES_OF_A_WARP = 512
 """In a program that picks pages, which has 4 to 16 warps."""
 MOST_AT_ONCE = 8192
@@ -39,14 +38,13 @@ def score_pages(
     key_batch, key_head, key_token, key_size,
     bound_batch, bound_head, bound_page, bound_size, score_batch, score_head,
     GROUP: tl.constexpr, ROWS: tl.constexpr, SIZE: tl.constexpr, PADDED: tl.constexpr,
-    PAGE: tl.constexpr, PAGES: tl.constexpr, OVERLAP: tl.constexpr,
+    PAGE: tl.constexpr, PAGES: tl.constexpr,
 ):  # fmt: skip
     """Upper bounds of the earlier pages' products; the first program brings the current page's bounds up to date.
 
     sum_heads sum_d max(q_d low_d, q_d high_d) = sum_d (high_d sum_heads max(q_d, 0) + low_d sum_heads min(q_d, 0)):
     two products for each page, however many query heads share it.
     """
-    let_next_start(OVERLAP)
     block = tl.program_id(0)
     head, batch = tl.program_id(1).to(tl.int64), tl.program_id(2).to(tl.int64)
     length = tl.load(lengths + batch)
@@ -113,7 +111,8 @@ def _raised(threshold, reached, step, reach, keep):
 @triton.jit
 def _spread(number, page, earlier):
     """Least and largest number of a block; pages past the end do not count."""
-    return tl.min(tl.where(page < earlier, number, 0xFFFFFFFF).to(tl.int64), 0), tl.max(number.to(tl.int64), 0)
+    least = tl.min(tl.where(page < earlier, number, tl.full(number.shape, 0xFFFFFFFF, tl.uint32)), 0)
+    return least.to(tl.int64), tl.max(number, 0).to(tl.int64)
 
 
 @triton.jit
@@ -143,7 +142,7 @@ def _write(number, edge, page, earlier, index, larger_before, equal_before, equa
 def select_pages(
     scores, budget, lengths, index, count, most,
     score_batch, score_head, index_batch, index_head,
-    PAGE: tl.constexpr, BLOCK: tl.constexpr, BLOCKS: tl.constexpr, OVERLAP: tl.constexpr,
+    PAGE: tl.constexpr, BLOCK: tl.constexpr, BLOCKS: tl.constexpr,
 ):  # fmt: skip
     """The best-scoring earlier pages of one list and the current page, ascending; of equal scores the earlier page.
 
@@ -156,8 +155,6 @@ def select_pages(
     scores += batch.to(tl.int64) * score_batch + head.to(tl.int64) * score_head
     index += batch.to(tl.int64) * index_batch + head.to(tl.int64) * index_head
     place = tl.arange(0, BLOCK)
-    let_next_start(OVERLAP)
-    wait(OVERLAP)
     none = tl.full([], 0, tl.int32)
     reached = earlier.to(tl.int64)
     if BLOCKS == 1:
@@ -214,18 +211,16 @@ def launch(
     scores = query.new_empty((batch, heads, pages), dtype=torch.float32)
     index = query.new_empty((batch, heads, most), dtype=torch.int32)
     count = query.new_empty((batch, heads), dtype=torch.int32)
-    overlap = overlaps(query.device)
     score_pages[(1 + triton.cdiv(pages, SCORING.pages), heads, batch)](
         query, key, low, high, starts, lengths, scores,
         *query.stride(), *key.stride(), *low.stride(), *scores.stride()[:2],
         GROUP=group, ROWS=triton.next_power_of_2(group), SIZE=size, PADDED=triton.next_power_of_2(size),
-        PAGE=page_size, PAGES=SCORING.pages, OVERLAP=overlap, num_warps=SCORING.warps,
+        PAGE=page_size, PAGES=SCORING.pages, num_warps=SCORING.warps,
     )  # fmt: skip
     block, blocks = ranking_block(pages)
     select_pages[(heads, batch)](
         scores, budget, lengths, index, count, most, *scores.stride()[:2], *index.stride()[:2],
-        PAGE=page_size, BLOCK=block, BLOCKS=blocks, OVERLAP=overlap,
-        num_warps=ranking_warps(block), **options(query.device),
+        PAGE=page_size, BLOCK=block, BLOCKS=blocks, num_warps=ranking_warps(block),
     )  # fmt: skip
     return index, count
 

@@ -14,8 +14,6 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from sparsetol_kernels.on_triton.overlap import let_next_start, options, overlaps, wait
-
 LOG2_E = 1.4426950408889634
 MOST_SPLITS = 128
 """Pieces of one list: bounds the workspace, `splits * (value size + 1)` float32 for each query head."""
@@ -56,7 +54,7 @@ def attend_split(
     scale, softcap, window,
     GROUP: tl.constexpr, ROWS: tl.constexpr, SIZE: tl.constexpr, PADDED: tl.constexpr,
     VALUE_SIZE: tl.constexpr, VALUE_PADDED: tl.constexpr, PAGE: tl.constexpr, TOKENS: tl.constexpr,
-    SOFTCAP: tl.constexpr, WINDOW: tl.constexpr, PRECISION: tl.constexpr, OVERLAP: tl.constexpr,
+    SOFTCAP: tl.constexpr, WINDOW: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """One piece of one list: softmax attention over it alone, and the base-2 log of its sum of exponentials."""
     split, splits = tl.program_id(0), tl.num_programs(0)
@@ -65,12 +63,10 @@ def attend_split(
     rows = tl.arange(0, ROWS)
     real = rows < GROUP
     query_row = batch.to(tl.int64) * heads * GROUP + head * GROUP + rows
-    let_next_start(OVERLAP)
-    wait(OVERLAP)
-    # In entries, not tiles: a piece of one tile more than the others would keep all waiting.
-    listed = tl.load(count + batch * count_batch + head * count_head)
-    begin = (listed * split // splits) * PAGE
-    end = (listed * (split + 1) // splits) * PAGE
+    slots = tl.load(count + batch * count_batch + head * count_head) * PAGE
+    tiles = tl.cdiv(slots, TOKENS)
+    begin = (tiles * split // splits) * TOKENS
+    end = tl.minimum((tiles * (split + 1) // splits) * TOKENS, slots)
     lse_at = partial_lse + query_row * splits + split
     if begin >= end:
         tl.store(lse_at, tl.full([ROWS], float("-inf"), tl.float32), mask=real)
@@ -131,13 +127,11 @@ def attend_split(
 def merge_splits(
     partial, partial_lse, sinks, out, lse, splits,
     SINKS: tl.constexpr, VALUE_SIZE: tl.constexpr, VALUE_PADDED: tl.constexpr, PIECES: tl.constexpr,
-    OVERLAP: tl.constexpr,
 ):  # fmt: skip
     """One query head: the pieces of its list weighed by their sums, the sink joining the denominator."""
     head, heads, batch = tl.program_id(0), tl.num_programs(0), tl.program_id(1)
     row = batch.to(tl.int64) * heads + head
     inner = tl.arange(0, VALUE_PADDED)
-    wait(OVERLAP)
     peak = tl.full([], float("-inf"), tl.float32)
     if SINKS:
         sink = tl.load(sinks + head).to(tl.float32) * 1.4426950408889634
@@ -184,7 +178,6 @@ def launch(
     out = query.new_empty((batch, query_heads, value_size))
     lse = query.new_empty((batch, query_heads), dtype=torch.float32)
     padded = triton.next_power_of_2(value_size)
-    overlap = overlaps(query.device)
     attend_split[(splits, heads, batch)](
         query, key, value, index, count, starts, lengths, partial, partial_lse,
         *query.stride(), *key.stride(), *value.stride(), *index.stride(), *count.stride(),
@@ -193,12 +186,12 @@ def launch(
         SIZE=size, PADDED=max(16, triton.next_power_of_2(size)), VALUE_SIZE=value_size, VALUE_PADDED=max(16, padded),
         PAGE=page_size, TOKENS=how.tokens, SOFTCAP=softcap is not None, WINDOW=window is not None,
         PRECISION="ieee" if query.dtype == torch.float32 else "tf32",
-        OVERLAP=overlap, num_warps=how.warps, num_stages=how.stages, **options(query.device),
+        num_warps=how.warps, num_stages=how.stages,
     )  # fmt: skip
     merge_splits[(query_heads, batch)](
         partial, partial_lse, partial_lse if sinks is None else sinks, out, lse, splits,
         SINKS=sinks is not None, VALUE_SIZE=value_size, VALUE_PADDED=padded,
-        PIECES=min(64, triton.next_power_of_2(splits)), OVERLAP=overlap, num_warps=4, **options(query.device),
+        PIECES=min(64, triton.next_power_of_2(splits)), num_warps=4,
     )  # fmt: skip
     return out, lse
 

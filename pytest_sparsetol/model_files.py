@@ -9,11 +9,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
+from pytest_sparsetol import gguf_header
 from pytest_sparsetol.errors import ContractError, MissingInputError
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", flags=re.ASCII)
@@ -58,7 +58,7 @@ def context_length(files: ModelFiles) -> int | None:
     if files.path is None:
         return None
     if files.kind == "gguf":
-        return _gguf_context_length(files.path)
+        return gguf_header.context_length(files.path)
     try:
         config = json.loads((files.path / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -81,50 +81,3 @@ def _in_package(written: str) -> Path:
     if not path.exists():
         raise MissingInputError(f"model.path {written!r}: the package {module!r} has no {inside!r}")
     return path
-
-
-# GGUF value types, as the format's specification numbers them: struct codes of the fixed-size ones.
-_FIXED = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-_STRING, _ARRAY = 8, 9
-
-
-def _gguf_context_length(path: Path) -> int | None:
-    """`<architecture>.context_length` of a GGUF header; the `gguf` package takes seconds, as it reads every token."""
-    try:
-        with path.open("rb") as file:
-            if file.read(4) != b"GGUF":
-                raise MissingInputError(f"{path} is not a GGUF file")
-            _version, _tensors, pairs = struct.unpack("<IQQ", file.read(20))
-            for _ in range(pairs):
-                key = _string(file)
-                kind = struct.unpack("<I", file.read(4))[0]
-                if key.endswith(".context_length") and kind in _FIXED:
-                    return int(_fixed(file, kind))
-                _skip(file, kind)
-    except (OSError, struct.error, UnicodeDecodeError, KeyError) as error:
-        raise MissingInputError(f"{path} cannot be read as GGUF: {error}") from None
-    return None
-
-
-def _string(file: BinaryIO) -> str:
-    return file.read(struct.unpack("<Q", file.read(8))[0]).decode("utf-8")
-
-
-def _fixed(file: BinaryIO, kind: int) -> float:
-    code = "<" + _FIXED[kind]
-    value: float = struct.unpack(code, file.read(struct.calcsize(code)))[0]
-    return value
-
-
-def _skip(file: BinaryIO, kind: int) -> None:
-    if kind == _STRING:
-        file.seek(struct.unpack("<Q", file.read(8))[0], 1)
-    elif kind == _ARRAY:
-        inner, count = struct.unpack("<IQ", file.read(12))
-        if inner in _FIXED:
-            file.seek(count * struct.calcsize("<" + _FIXED[inner]), 1)
-        else:
-            for _ in range(count):
-                _skip(file, inner)
-    else:
-        file.seek(struct.calcsize("<" + _FIXED[kind]), 1)

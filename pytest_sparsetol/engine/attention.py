@@ -190,22 +190,33 @@ def attention(
 def _sparse_prefill(
     current: Pass, method: PrefillMethod, layer: int, query: Tensor, key: Tensor, value: Tensor, scoring: Scoring
 ) -> Tensor:
-    alone = current.starts == [0]
-    out = query.new_zeros(query.shape[0], 0 if alone else query.shape[2], query.shape[1], value.shape[-1])
+    if current.starts == [0]:
+        return _sparse_prompt(current, method, (layer, 0), query[0], key[0], value[0], scoring)[None]
+    out = query.new_zeros(query.shape[0], query.shape[2], query.shape[1], value.shape[-1])
     for sequence, start in enumerate(current.starts):
         q, k, v = query[sequence, :, start:], key[sequence, :, start:], value[sequence, :, start:]
-        selection = method.select(q, k, scoring.scale)
-        part, backend = prefill.attend(q, k, v, selection, scoring)
-        if alone:
-            out = part.transpose(0, 1)[None]
-        else:
-            out[sequence, start:] = part.transpose(0, 1)
-        current.meter.count("prefill", selection.attended(), selection.loaded())
-        current.meter.note("prefill", selection.found)
-        if current.evidence is not None:
-            current.evidence.prefill(layer, sequence, selection)
-        current.backends.add(f"{method.name} {backend}")
+        out[sequence, start:] = _sparse_prompt(current, method, (layer, sequence), q, k, v, scoring)
     return out
+
+
+def _sparse_prompt(
+    current: Pass,
+    method: PrefillMethod,
+    owner: tuple[int, int],
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    scoring: Scoring,
+) -> Tensor:
+    """`[length, query heads, value size]` of one unpadded sequence of a layer, what it selected counted."""
+    selection = method.select(query, key, scoring.scale)
+    out, backend = prefill.attend(query, key, value, selection, scoring)
+    current.meter.count("prefill", selection.attended(), selection.loaded())
+    current.meter.note("prefill", selection.found)
+    if current.evidence is not None:
+        current.evidence.prefill(*owner, selection)
+    current.backends.add(f"{method.name} {backend}")
+    return out.transpose(0, 1)
 
 
 def _drop(current: Pass, method: KvMethod, layer: int, query: Tensor, key: Tensor, scoring: Scoring) -> None:

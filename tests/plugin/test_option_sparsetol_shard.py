@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from pytest_sparsetol.cli import main
 from pytest_sparsetol.distributed.shards import assign
 from tests.plugin.running import edit
+
+SMALL_AND_LARGE = """\
+model:
+  - {path: small, dtype: float32, deployments: [harsh]}
+  - {path: model, dtype: float32, deployments: [safe]}
+"""
 
 
 def shard(project: pytest.Pytester, part: str, *arguments: str) -> pytest.RunResult:
@@ -152,3 +161,29 @@ def test_parts_cost_about_the_same_and_every_cell_has_one() -> None:
     loads = [sum(costs[cell] for cell in costs if owners[cell] == part) for part in (1, 2, 3)]
     assert loads == [8, 8, 8]
     assert set(assign({"one": 1.0}, 4).values()) == {1}
+
+
+def test_parts_weigh_the_size_of_models(project: pytest.Pytester) -> None:
+    """Two cells of a model and two of one of a few parameters, in three parts: the small ones belong together."""
+    small = project.path / "small"
+    shutil.copytree(project.path / "model", small)
+    save_file({"only": torch.zeros(3, 5)}, small / "model.safetensors")
+    edit(project, "model: {path: model, dtype: float32, device: cpu}\n", SMALL_AND_LARGE)
+
+    parts = [
+        {
+            line
+            for line in project.runpytest_inprocess(
+                "sparsetol.yaml", "--co", "-q", "--sparsetol-json", "r.json", "--sparsetol-shard", f"{part}/3"
+            ).outlines
+            if "::" in line
+        }
+        for part in (1, 2, 3)
+    ]
+
+    name = "sparsetol.yaml::{}[256]".format
+    assert sorted(parts, key=min) == [
+        {name("model/safe::multi_qa")},
+        {name("model/safe::single_qa")},
+        {name("small/harsh::multi_qa"), name("small/harsh::single_qa")},
+    ]

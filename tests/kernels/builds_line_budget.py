@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from sparsetol_kernels.on_triton.line_budget import ROWS, TRIED, WIDTH, first_rank, found_numbers, held_pairs
+from sparsetol_kernels.on_triton.line_budget import (
+    RANKS,
+    ROWS,
+    TRIED,
+    WIDTH,
+    columns_that_fit,
+    first_rank,
+    line_pairs,
+)
 
 from tests.kernels.compiling import Build
 
-_LONG = {"budget": "i64", "Held": "*i64", "HeldMore": "*i64"}
+_LONG = {"budget": "i64", "Held": "*i64", "ByRank": "*i64"}
 _ODD = frozenset({"length", "rounds"})
 
 BUILDS = [
@@ -20,20 +28,20 @@ BUILDS = [
     ),
     *(
         Build(
-            f"pairs of tried numbers{', columns' * more}",
-            held_pairs,
+            f"pairs of {'columns by rank' if by_rank else 'tried numbers'}",
+            line_pairs,
             _LONG | dict.fromkeys(("ColumnRank", "Met"), "*i32"),
-            {"BLOCK": 64, "WIDTH": WIDTH, "ROWS": ROWS, "TRIED": TRIED, "MORE": more},
+            {"BLOCK": 64, "WIDTH": WIDTH, "ROWS": ROWS, "TRIED": TRIED, "BY_RANK": by_rank},
             {},
-            odd=_ODD | {"places", "more_rounds"},
+            odd=_ODD | {"places"},
         )
-        for more in (False, True)
+        for by_rank in (False, True)
     ),
     Build(
-        "found numbers of lines",
-        found_numbers,
+        "columns that fit",
+        columns_that_fit,
         _LONG | dict.fromkeys(("Lines", "Columns"), "*i64"),
-        {"TRIED": TRIED},
+        {"TRIED": TRIED, "RANKS": RANKS},
         {},
         odd=_ODD,
     ),

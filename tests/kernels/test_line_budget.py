@@ -60,6 +60,15 @@ def test_triton(shape: tuple[int, int, int, int], share: float, kernel_device: t
     assert [part.tolist() for part in found] == [part.tolist() for part in expected]
 
 
+def test_triton_takes_ties_together(kernel_device: torch.device) -> None:
+    columns, slashes = (part // 7 for part in ranks(2, 45, 4, 5))
+
+    found = lines_that_fit(columns.to(kernel_device), slashes.to(kernel_device), 500, 16, backend=Backend.TRITON)
+
+    expected = lines_that_fit(columns, slashes, 500, 16, backend=Backend.PYTORCH)
+    assert [part.tolist() for part in found] == [part.tolist() for part in expected]
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("length", [4_097, 131_072])

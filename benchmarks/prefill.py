@@ -9,7 +9,8 @@ causal half). `whole` is selection, lists and attention. Times are medians of CU
 compared. Each result is checked against float64 on some rows before it is timed. Rows are written as they are measured,
 so that a run that is cut short loses nothing; no further row begins after --seconds. Libraries that are not installed
 are named in a row of their own. `graph` is a replay of the whole operation as a CUDA graph: without it, short prompts
-are as slow as the host launches kernels.
+are as slow as the host launches kernels. Rows of ours that end in "key-head lists" choose and attend one list for the
+4 query heads of each key head, of as many blocks: another selection than that of the libraries' rows beside them.
 """
 
 from __future__ import annotations
@@ -107,11 +108,12 @@ class Prompt:
 
 @dataclass
 class Lists:
-    """Blocks chosen for a prompt at one sparsity; random inputs make random choices."""
+    """Blocks chosen for a prompt at one sparsity, of each query or key head; random inputs make random choices."""
 
     prompt: Prompt
     block: int
     sparsity: float
+    per_key_head: bool = False
 
     def __post_init__(self) -> None:
         rows = self.prompt.length // self.block
@@ -128,7 +130,10 @@ class Lists:
 
     def select(self) -> tuple[Tensor, Tensor]:
         """The lists anew."""
-        return select_blocks(self.prompt.query, self.prompt.key, self.counts, self.most, self.block)
+        prompt = self.prompt
+        return select_blocks(
+            prompt.query, prompt.key, self.counts, self.most, self.block, per_key_head=self.per_key_head
+        )
 
     def attend(self, backend: Backend | None = None) -> Tensor:
         """Attention over the lists."""
@@ -148,10 +153,11 @@ class Lists:
         rows = self.count.shape[2]
         worst = 0.0
         for head, row in [(0, 0), (5, 1), (HEADS - 1, rows - 1), (HEADS // 2, rows // 2), (1, rows // 3)]:
-            chosen = self.index[0, head, row, : int(self.count[0, head, row])].long()
+            owner = head // (HEADS // KEY_HEADS)
+            place = owner if self.per_key_head else head
+            chosen = self.index[0, place, row, : int(self.count[0, place, row])].long()
             keys = (chosen[:, None] * block + torch.arange(block, device="cuda")).flatten()
             places = torch.arange(row * block, (row + 1) * block, device="cuda")
-            owner = head // (HEADS // KEY_HEADS)
             scores = prompt.query[0, head, places].double() @ prompt.key[0, owner, keys].double().T * SIZE**-0.5
             weights = scores.masked_fill(keys > places[:, None], -math.inf).softmax(dim=-1)
             expected = weights @ prompt.value[0, owner, keys].double()
@@ -286,13 +292,14 @@ def ours(record: Record, lists: Lists) -> None:
     prompt = lists.prompt
     where = {"length": prompt.length, "block": lists.block, "sparsity": lists.held}
     best = block_sparse_backend(prompt.query, prompt.key, prompt.value, lists.block)
+    marked = ", key-head lists" if lists.per_key_head else ""
     for backend in dict.fromkeys((best, Backend.TRITON)):
-        timed(record, f"ours, {backend}", lists, functools.partial(lists.attend, backend))
-    timed(record, f"ours, whole, {best}", lists, lists.whole)
+        timed(record, f"ours, {backend}{marked}", lists, functools.partial(lists.attend, backend))
+    timed(record, f"ours, whole, {best}{marked}", lists, lists.whole)
     if prompt.length <= 8192:
-        row = {"what": f"ours, whole, {best}, graph"} | where
+        row = {"what": f"ours, whole, {best}{marked}, graph"} | where
         record.attempt(lambda: record.add(**row, ms=round(milliseconds(graphed(lists.whole)), 4)), **row)
-    chosen = {"what": "our selection"} | where
+    chosen = {"what": f"our selection{marked}"} | where
     record.attempt(lambda: record.add(**chosen, ms=round(milliseconds(lists.select), 4)), **chosen)
 
 
@@ -407,7 +414,7 @@ def table(rows: list[dict[str, Any]]) -> None:
         for row in timings
         if row["what"] in {"FlexAttention", "FlashAttention-4"}
     }
-    head = f"{'':24}{'tokens':>7}{'block':>6}{'sparsity':>9}{'ms':>10}{'TFLOP/s':>9}"
+    head = f"{'':36}{'tokens':>7}{'block':>6}{'sparsity':>9}{'ms':>10}{'TFLOP/s':>9}"
     print(f"{head}{'x dense':>9}{'x Flex':>8}{'x FA4':>7}")
     for row in timings:
         key = (row["length"], row.get("block"), row.get("sparsity"))
@@ -417,7 +424,7 @@ def table(rows: list[dict[str, Any]]) -> None:
                             ("FlexAttention", "FlashAttention-4")))
         ]  # fmt: skip
         print(
-            f"{row['what']:24}{row['length']:>7}{row.get('block', ''):>6}{row.get('sparsity', ''):>9}{row['ms']:>10.3f}"
+            f"{row['what']:36}{row['length']:>7}{row.get('block', ''):>6}{row.get('sparsity', ''):>9}{row['ms']:>10.3f}"
             f"{row.get('tflops', ''):>9}{ratios[0]:>9}{ratios[1]:>8}{ratios[2]:>7}"
         )
 
@@ -444,6 +451,7 @@ def smaller_blocks(record: Record, prompt: Prompt, fa4: Any, quick: bool) -> Non
     """Blocks of 64, 32 and 16; FlashAttention-4 takes 64, FlexAttention 64 and 32."""
     for block in (64, 32, 16):
         for sparsity in (0.9,) if quick else SPARSITIES:
+            ours(record, Lists(prompt, block, sparsity, per_key_head=True))
             lists = Lists(prompt, block, sparsity)
             ours(record, lists)
             if fa4 is not None and block == 64:

@@ -57,11 +57,12 @@ class BlockSelection:
     """Whole key blocks that each block of query rows attends, per query head, causal inside its own block.
 
     Attributes:
-        index: int32 `[query heads, row blocks, most]`, strictly ascending, at most the row block itself; entries from
-            the count on are never read.
-        count: int32 `[query heads, row blocks]`.
+        index: int32 `[lists, row blocks, most]`, strictly ascending, at most the row block itself; entries from the
+            count on are never read. One list for each query head, or one for each key head.
+        count: int32 `[lists, row blocks]`.
         block: tokens in a block, of rows and of keys.
         length: tokens of the prompt.
+        group: query heads that share a list, one after the other.
         found: as of `KeySelection`.
 
     """
@@ -70,16 +71,18 @@ class BlockSelection:
     count: Tensor
     block: int
     length: int
+    group: int = 1
     found: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def keys(self) -> Tensor:
         """The same as `KeySelection.keys`, made anew at each call."""
-        heads, rows, most = self.index.shape
+        lists, rows, most = self.index.shape
         real = torch.arange(most, device=self.index.device) < self.count[..., None]
-        chosen = torch.zeros(heads, rows, rows + 1, dtype=torch.bool, device=self.index.device)
+        chosen = torch.zeros(lists, rows, rows + 1, dtype=torch.bool, device=self.index.device)
         chosen.scatter_(2, self.index.where(real, rows).long(), value=True)
-        return chosen[..., :rows].repeat_interleave(self.block, dim=2)[:, :, : self.length]
+        keys = chosen[..., :rows].repeat_interleave(self.block, dim=2)[:, :, : self.length]
+        return keys.repeat_interleave(self.group, dim=0)
 
     def attended(self) -> Tensor:
         """Share of causal pairs attended, per query head: float64 `[query heads]`."""
@@ -99,7 +102,8 @@ class BlockSelection:
         return own, self.count - own, (self.length - number * self.block).clamp(max=self.block)
 
     def _share(self, pairs: Tensor) -> Tensor:
-        return pairs.sum(dim=1).double() / (self.length * (self.length + 1) // 2)
+        shares = pairs.sum(dim=1).double() / (self.length * (self.length + 1) // 2)
+        return shares.repeat_interleave(self.group)
 
 
 @dataclass(frozen=True)

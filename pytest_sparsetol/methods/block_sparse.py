@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from pytest_sparsetol.errors import MethodError
 from pytest_sparsetol.methods.base import PrefillMethod
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import torch
     from sparsetol_kernels.selection import BlockSelection
     from torch import Tensor
+
+Lists = Literal["query_head", "key_head"]
 
 FORCED = 3
 """Blocks that a block of queries always attends: the first, its own, and the one before its own."""
@@ -35,7 +37,8 @@ class BlockSparse(PrefillMethod):
 
     Definition: queries and keys (after rotary embedding) are averaged over each block of `block` tokens, and the score
     of a pair of blocks is the product of its two means, `[query heads, blocks, blocks]`. Each query block attends the
-    k best of the key blocks up to its own. Causality holds inside the diagonal block.
+    k best of the key blocks up to its own. Causality holds inside the diagonal block. With `lists: key_head`, the query
+    heads of a key head attend the same blocks: those whose scores are best on average over them.
 
     Always kept: block 0, the diagonal block and the one before it, as part of the k.
 
@@ -48,23 +51,28 @@ class BlockSparse(PrefillMethod):
     Loaded: whole blocks, the non-causal half of the diagonal ones included.
 
     Cost of selection: two means over the prompt, `(L / block)^2` products and a sort of L / block scores for each query
-    block: 1 / block^2 of the dense products.
+    block: 1 / block^2 of the dense products. With `lists: key_head`, that for each key head.
 
     Departures: the paper's k is a whole number, and its sparsity counts blocks; here pairs are counted, of which a
     diagonal block has about half. `block: null` means 16 below 8192 tokens and 128 from there on, where the paper has
-    16 throughout. Means and scores are in float32. Ties go to the earlier block.
+    16 throughout. Means and scores are in float32. Ties go to the earlier block. In the paper each query head has its
+    own blocks; `lists: key_head` is not in it, and is there because a GPU then loads a block once for all heads of a
+    group, which makes blocks of 16 and 32 worth their while.
     """
 
     name: ClassVar[str] = "block_sparse"
 
     block: int | None = None
     blocks: int | None = None
+    lists: Lists = "query_head"
     explicit: ClassVar[tuple[str, ...]] = ("blocks",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.block is not None and self.block < 1:
             raise MethodError(f"block {self.block} must be at least 1 token")
+        if self.lists not in get_args(Lists):
+            raise MethodError(f"lists {self.lists!r} must be one of {', '.join(get_args(Lists))}")
 
     def size(self, length: int) -> int:
         """Tokens in a block at `length` tokens."""
@@ -97,23 +105,27 @@ class BlockSparse(PrefillMethod):
         return tuple(min(number + 1, max(FORCED, self.blocks)) for number in range(-(-length // size)))
 
     def settings(self, length: int) -> dict[str, object]:
-        """With the block size at `length` tokens."""
-        return super().settings(length) | {"block": self.size(length)}
+        """With the block size at `length` tokens, and whose lists where these are not the paper's."""
+        lists = None if self.lists == "query_head" else self.lists
+        return super().settings(length) | {"block": self.size(length), "lists": lists}
 
     def scored_pairs(self, length: int) -> float:
-        """One product for each pair of blocks."""
+        """One product for each pair of blocks; heads that share a list need at most as many."""
         blocks = -(-length // self.size(length))
         return blocks * (blocks + 1) / 2
 
     def select(self, query: Tensor, key: Tensor, scale: float) -> BlockSelection:  # noqa: ARG002  # no softmax here
-        """The forced and the best key blocks of each query block."""
+        """The forced and the best key blocks of each query block, for each query head or each key head."""
         from sparsetol_kernels.block_selection import select_blocks
         from sparsetol_kernels.selection import BlockSelection
 
         length = key.shape[1]
         size, counts = self.size(length), self.counts(length)
-        index, count = select_blocks(query[None], key[None], _counts_on(query.device, counts), max(counts), size)
-        return BlockSelection(index[0], count[0], size, length)
+        shared = self.lists == "key_head"
+        index, count = select_blocks(
+            query[None], key[None], _counts_on(query.device, counts), max(counts), size, per_key_head=shared
+        )
+        return BlockSelection(index[0], count[0], size, length, query.shape[0] // key.shape[0] if shared else 1)
 
 
 @lru_cache(maxsize=64)

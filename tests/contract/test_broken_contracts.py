@@ -54,6 +54,11 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     ),
     "unknown parameter": ("window: 128", "windw: 128", "unknown parameter 'windw' of vertical_slash; did you mean 'window'?"),
     "parameter of a wrong type": ("window: 128", "window: wide", "10:78: deployments.release.prefill: window: 'wide': input should be a valid integer"),
+    "parameter of another word": (
+        "vertical_slash, sparsity: {1k: 0.5, 2k: 0.67}, window: 128",
+        "block_sparse, sparsity: 0.5, lists: head",
+        "10:59: deployments.release.prefill: lists: 'head': input should be 'query_head' or 'key_head'",
+    ),
     "parameter out of range": ("window: 128", "window: 0", "window 0 must be at least 1"),
     "schedule without a length": ("{1k: 0.5, 2k: 0.67}", "{1k: 0.5}", "the schedule has no sparsity for 2k"),
     "sparsity out of reach": ("1k: 0.5", "1k: 0.95", "vertical_slash cannot reach sparsity 0.95 at 1024 tokens"),

@@ -22,6 +22,7 @@ from tests.engine.test_kernel_decode import load, prompts
 METHODS: dict[str, tuple[PrefillMethod, str]] = {
     "block_sparse": (BlockSparse(0.5), "block_sparse_forward"),
     "block_sparse, blocks of 64": (BlockSparse(0.1, block=64), "block_sparse_forward"),
+    "block_sparse, lists of key heads": (BlockSparse(0.5, lists="key_head"), "block_sparse_forward"),
     "flexprefill": (FlexPrefill(0.3), "vertical_slash_forward"),
     "sliding_window": (SlidingWindow(0.4), "vertical_slash_forward"),
     "vertical_slash": (VerticalSlash(0.3), "vertical_slash_forward"),

@@ -16,9 +16,12 @@ def test_scores_are_products_of_means(length: int, block: int, heads: int, group
     key = torch.randn(groups, length, 24, generator=generator).to(dtype)
 
     scores = pooled_block_scores(query, key, block)
+    shared = pooled_block_scores(query, key, block, per_key_head=True)
 
     blocks = -(-length // block)
     assert scores.shape == (heads, blocks, blocks)
+    of_groups = scores.view(groups, heads // groups, blocks, blocks).mean(dim=1)
+    torch.testing.assert_close(shared, of_groups, atol=1e-6, rtol=1e-5)
     for head in range(heads):
         for row in range(blocks):
             mine = query[head, row * block : (row + 1) * block].double().mean(dim=0)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from sparsetol_kernels.selection import KeySelection
 from torch import Tensor
 
 from pytest_sparsetol.contract import ModelSpec
@@ -13,7 +14,7 @@ from pytest_sparsetol.engine.generate import generate
 from pytest_sparsetol.engine.load import load_model
 from pytest_sparsetol.engine.policy import DENSE, Policy
 from pytest_sparsetol.errors import MethodError
-from pytest_sparsetol.methods.block_sparse import BlockSparse, block_counts
+from pytest_sparsetol.methods.block_sparse import BlockSparse, Lists, block_counts
 from pytest_sparsetol.model_files import ModelFiles
 from tests.engine.models import save_model
 
@@ -28,10 +29,13 @@ def tensors(heads: int, groups: int, length: int, seed: int = 42) -> tuple[Tenso
     )
 
 
-def blocks_by_definition(query: Tensor, key: Tensor, size: int, row: int, count: int) -> list[int]:
-    """The key blocks of one head's query block `row`, best first after the forced ones."""
-    mine = query[row * size : (row + 1) * size].mean(dim=0)
-    products = {column: float(mine @ key[column * size : (column + 1) * size].mean(dim=0)) for column in range(row + 1)}
+def blocks_by_definition(queries: Tensor, key: Tensor, size: int, row: int, count: int) -> list[int]:
+    """The key blocks of query block `row` of heads that share a list, best first after the forced ones."""
+    mine = [query[row * size : (row + 1) * size].double().mean(dim=0) for query in queries]
+    products = {}
+    for column in range(row + 1):
+        theirs = key[column * size : (column + 1) * size].double().mean(dim=0)
+        products[column] = sum(float(one @ theirs) for one in mine) / len(mine)
     forced = {0, row, row - 1} & set(products)
     rest = sorted(set(products) - forced, key=lambda column: (-products[column], column))
     return [*sorted(forced), *rest][:count]
@@ -40,21 +44,26 @@ def blocks_by_definition(query: Tensor, key: Tensor, size: int, row: int, count:
 @pytest.mark.parametrize(("heads", "groups"), [(2, 2), (6, 2), (4, 1)])
 @pytest.mark.parametrize(("length", "block"), [(1, 16), (63, 16), (200, 16), (1000, 64)])
 @pytest.mark.parametrize("sparsity", [0.0, 0.4, 0.7])
+@pytest.mark.parametrize("lists", ["query_head", "key_head"])
 def test_selection_is_the_forced_and_the_best_blocks(
-    sparsity: float, length: int, block: int, heads: int, groups: int
+    lists: Lists, sparsity: float, length: int, block: int, heads: int, groups: int
 ) -> None:
     query, key = tensors(heads, groups, length)
     counts = block_counts(length, block, sparsity)
+    sharing = heads // groups if lists == "key_head" else 1
 
-    selection = BlockSparse(sparsity, block=block).select(query, key, 0.25)
+    selection = BlockSparse(sparsity, block=block, lists=lists).select(query, key, 0.25)
 
     expected = torch.zeros(heads, len(counts), length, dtype=torch.bool)
-    for head in range(heads):
+    for first in range(0, heads, sharing):
         for row, count in enumerate(counts):
-            for column in blocks_by_definition(query[head], key[head * groups // heads], block, row, count):
-                expected[head, row, column * block : (column + 1) * block] = True
+            queries, owner = query[first : first + sharing], key[first * groups // heads]
+            for column in blocks_by_definition(queries, owner, block, row, count):
+                expected[first : first + sharing, row, column * block : (column + 1) * block] = True
     assert selection.block == block
     assert torch.equal(selection.keys, expected)
+    assert torch.equal(selection.attended(), KeySelection(expected, block).attended())
+    assert torch.equal(selection.loaded(), KeySelection(expected, block).loaded())
 
 
 @pytest.mark.parametrize("sparsity", LEVELS)
@@ -162,21 +171,35 @@ def test_a_block_without_tokens_is_refused() -> None:
         BlockSparse(0.5, block=0)
 
 
+def test_lists_of_anything_else_are_refused() -> None:
+    with pytest.raises(MethodError, match="lists 'head' must be one of query_head, key_head"):
+        BlockSparse(0.5, lists="head")  # type: ignore[arg-type]  # as a contract may have it
+
+
+def test_a_report_names_lists_that_are_not_the_papers() -> None:
+    assert BlockSparse(0.5).settings(1024) == {"block": 16, "blocks": None, "lists": None}
+    assert BlockSparse(0.5, lists="key_head").settings(1024) == {"block": 16, "blocks": None, "lists": "key_head"}
+
+
 def test_loaded_counts_whole_blocks() -> None:
     selection = BlockSparse(0.0).select(*tensors(1, 1, 160), 0.25)
 
     assert float(selection.loaded()[0]) == pytest.approx(55 * 256 / (160 * 161 / 2))
 
 
-def test_a_model_runs_at_the_declared_sparsity(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lists", ["query_head", "key_head"])
+def test_a_model_runs_at_the_declared_sparsity(lists: Lists, tmp_path: Path) -> None:
     folder = save_model("llama", tmp_path)
     loaded = load_model(ModelFiles("directory", "llama", folder), ModelSpec(path=str(folder), dtype="float32"))
     generator = torch.Generator().manual_seed(5)
     prompts = [torch.randint(5, 256, (length,), generator=generator).tolist() for length in (500, 512)]
 
-    sparse, current = generate(loaded, prompts, [2, 2], Policy(BlockSparse(0.8)))
+    policy = Policy(BlockSparse(0.8, lists=lists))
+    sparse, current = generate(loaded, prompts, [2, 2], policy)
 
     assert current.meter.measured("prefill") == pytest.approx(0.8, abs=0.002)
-    assert sparse[1] == generate(loaded, prompts[1:], [2], Policy(BlockSparse(0.8)))[0][0]
-    whole = generate(loaded, prompts[:1], [2], Policy(BlockSparse(0.0)))[0]
+    # One for each query head, layer and prompt, however many share a list.
+    assert current.meter.entries["prefill"] == 4 * 2 * 2
+    assert sparse[1] == generate(loaded, prompts[1:], [2], policy)[0][0]
+    whole = generate(loaded, prompts[:1], [2], Policy(BlockSparse(0.0, lists=lists)))[0]
     assert whole == generate(loaded, prompts[:1], [2], DENSE)[0]

@@ -7,6 +7,7 @@ Scores are those of `sparsetol_kernels`, which are tested against float64 loops 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from sparsetol_kernels.block_sparse import pooled_block_scores
@@ -130,10 +131,13 @@ class TestBlockSparse(PrefillChecks):
     method = BlockSparse
 
     def reference(self, method: PrefillMethod, query: Tensor, key: Tensor, scale: float) -> Tensor:  # noqa: ARG002  # no softmax
-        length = key.shape[1]
+        return self.by_scores(method, pooled_block_scores(query, key, 16), key.shape[1])
+
+    def by_scores(self, method: PrefillMethod, of_lists: Tensor, length: int) -> Tensor:
+        """The pairs of each list."""
         counts = block_counts(length, 16, 1 - method.kept)
         out = []
-        for scores in pooled_block_scores(query, key, 16):
+        for scores in of_lists:
             keys = torch.zeros(len(counts), length, dtype=torch.bool)
             for row, count in enumerate(counts):
                 always = sorted({0, row, max(0, row - 1)})
@@ -142,6 +146,14 @@ class TestBlockSparse(PrefillChecks):
                     keys[row, block * 16 : (block + 1) * 16] = True
             out.append(spread_out(keys, 16, length))
         return torch.stack(out)
+
+
+class TestBlockSparseListsOfKeyHeads(TestBlockSparse):
+    parameters: ClassVar[dict[str, str]] = {"lists": "key_head"}
+
+    def reference(self, method: PrefillMethod, query: Tensor, key: Tensor, scale: float) -> Tensor:  # noqa: ARG002  # no softmax
+        scores = pooled_block_scores(query, key, 16, per_key_head=True)
+        return self.by_scores(method, scores, key.shape[1]).repeat_interleave(len(query) // len(key), dim=0)
 
 
 class TestSlidingWindow(PrefillChecks):

@@ -91,7 +91,7 @@ def best_blocks(Scores, Counts, Index, blocks, most, WIDE: tl.constexpr):
         spare = wanted - tl.sum((ordered > high).to(tl.int32), 0)
         chosen = (ordered > high) | (ties & (tl.cumsum(ties.to(tl.int32), 0) <= spare))
     place = tl.cumsum(chosen.to(tl.int32), 0) - 1
-    tl.store(Index + (head * blocks + row) * most + place, block, mask=chosen)
+    tl.store(Index + (head * blocks + row) * most + place, block, mask=chosen & (place < wanted))
 
 
 def means(tokens: Tensor, block: int, group: int = 1) -> Tensor:

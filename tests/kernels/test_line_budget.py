@@ -60,6 +60,15 @@ def test_triton(shape: tuple[int, int, int, int], share: float, kernel_device: t
     assert [part.tolist() for part in found] == [part.tolist() for part in expected]
 
 
+def test_triton_never_takes_ranks_above_the_length(kernel_device: torch.device) -> None:
+    columns, slashes = (3 * part for part in ranks(2, 45, 4, 5))
+    expected = lines_that_fit(columns, slashes, 300, 16, backend=Backend.PYTORCH)
+
+    found = lines_that_fit(columns.to(kernel_device), slashes.to(kernel_device), 300, 16, backend=Backend.TRITON)
+
+    assert [part.tolist() for part in found] == [part.tolist() for part in expected]
+
+
 def test_triton_takes_ties_together(kernel_device: torch.device) -> None:
     columns, slashes = (part // 7 for part in ranks(2, 45, 4, 5))
 

@@ -135,7 +135,8 @@ def tiles_for(dtype: torch.dtype, size: int, block: int, pack: int, capability: 
         warps = 8 if rows * pack > 16 else 4
     else:
         warps = {128: 8, 64: 4 if hopper or pack == 1 else 8, 32: 4}.get(rows * pack, 2)
-        if (block == 16 and rows * pack < 64) or (rows * pack == 64 and not hopper):
+        # Keys of one block need one entry of the list; more than that gather.
+        if block == 16 or (block == 32 and pack > 1) or (rows * pack == 64 and not hopper):
             keys = 32
     return Tiles(rows, keys, pack, warps, stages=3 if size <= 128 and (hopper or dtype == torch.float32) else 2)
 

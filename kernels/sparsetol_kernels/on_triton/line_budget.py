@@ -68,7 +68,7 @@ def line_pairs(
 
     Without BY_RANK, what one tried number of columns and diagonals holds goes to this round of `Held`. With BY_RANK,
     what each column brings beside the diagonals that fit goes to its rank in `ByRank`; rank 0, which is always taken,
-    gets what these diagonals hold as well.
+    gets what these diagonals hold as well. A rank above `length` is never taken.
 
     Keys are taken by their distance from the last row block's first row, in row blocks and `column` keys; a chain of
     the same `column` is what a key column meets in all row blocks after its own.
@@ -92,7 +92,7 @@ def line_pairs(
     last_rank = tl.load(rank + last + behind, mask=exists, other=2147483647)
     in_last = tl.where(own, 0, tail - behind)
     if BY_RANK:
-        tl.atomic_add(by_rank + last_rank, in_last.to(tl.int64), mask=exists)
+        tl.atomic_add(by_rank + last_rank, in_last.to(tl.int64), mask=exists & (last_rank <= length))
     else:
         pairs += tl.where(last_rank < number, in_last, 0)
     before = tl.zeros([WIDTH], tl.int32)
@@ -108,7 +108,7 @@ def line_pairs(
         by_column = (row * BLOCK + tail)[:, None] - (given * BLOCK - crossed.to(tl.int32) * (BLOCK - tail))
         by_column += tl.where(own, 0, column + 1)[None, :]
         if BY_RANK:
-            tl.atomic_add(by_rank + key_rank, by_column.to(tl.int64), mask=inside)
+            tl.atomic_add(by_rank + key_rank, by_column.to(tl.int64), mask=inside & (key_rank <= length))
         else:
             by_slash += tl.where(key_rank < number, by_column, 0)
         # Less than ROWS times the length: no overflow below 16 million tokens.

@@ -41,7 +41,7 @@ def default_launch(size: int, dtype: torch.dtype) -> Launch:
     """Tiles that fit the shared memory of every device from compute capability 8.0 on (99 KiB on the smallest)."""
     if dtype == torch.float32:
         return Launch(16, warps=4, stages=3, programs=4)
-    return Launch(64 if size <= 128 else 32, warps=4, stages=3, programs=4)
+    return Launch(64 if size <= 128 else 32, warps=4, stages=3, programs=3)
 
 
 @triton.jit

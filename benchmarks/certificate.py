@@ -15,6 +15,8 @@ import argparse
 import importlib.metadata
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -81,6 +83,8 @@ def repeat(folder: Path, seed: int) -> dict[str, Any]:
     data = yaml.safe_load((folder / "safe.sparsetol.yaml").read_text(encoding="utf-8"))
     data["gate"]["items"]["seed"] = seed
     data["baselines"] = f"baselines-{seed}"
+    # The noise floor does not depend on the seed: with what is stored it is not measured again.
+    shutil.copytree(folder / "baselines", folder / data["baselines"], dirs_exist_ok=True)
     path = folder / f"repeat-{seed}.sparsetol.yaml"
     path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
     report = folder / f"repeat-{seed}.json"
@@ -92,8 +96,8 @@ def repeat(folder: Path, seed: int) -> dict[str, Any]:
     return {"seed": seed, "exit": code, "verdicts": verdicts}
 
 
-def markdown(certificate: Certificate, repetitions: list[dict[str, Any]], seconds: float) -> str:
-    """Claims, effort, and how often the written contract was green."""
+def markdown(certificate: Certificate, repetitions: list[dict[str, Any]], seconds: float, predicted: str) -> str:
+    """Claims, effort, and how often the written contract was green against what was predicted."""
     groups = [*certificate.mix, "mix"]
     effort = certificate.effort
     grid = "" if effort.grid_seconds is None else f", about {effort.grid_seconds:.0f} s"
@@ -130,8 +134,8 @@ def markdown(certificate: Certificate, repetitions: list[dict[str, Any]], second
         worst = ", ".join(f"{cell} {count}" for cell, count in sorted(red.items(), key=lambda e: -e[1])) or "none"
         lines += [
             "",
-            f"The contract that it wrote was green on {green} of {len(repetitions)} fresh sets of items. Cells that "
-            f"did not pass, times: {worst}.",
+            f"The contract that it wrote was green on {green} of {len(repetitions)} fresh sets of items, each with a "
+            f"seed of its own (predicted power {predicted}). Cells that did not pass, times: {worst}.",
         ]
     return "\n".join(lines) + "\n"
 
@@ -170,7 +174,8 @@ def main() -> None:
     log = folder / "repetitions.jsonl"
     lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     repetitions = [json.loads(line) for line in lines]
-    if (folder / "safe.sparsetol.yaml").exists():
+    safe = folder / "safe.sparsetol.yaml"
+    if safe.exists():
         done = {one["seed"] for one in repetitions}
         # The sweep's own items have `seed`; the written contract's the next.
         seeds = [seed for seed in range(options.seed + 1, options.seed + 1 + options.repetitions) if seed not in done]
@@ -179,7 +184,8 @@ def main() -> None:
                 repetitions.append(waiting.result())
                 with log.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(repetitions[-1]) + "\n")
-    result = markdown(certificate, repetitions, seconds)
+    written = re.search(r"with power (\d\.\d+)", safe.read_text(encoding="utf-8")) if safe.exists() else None
+    result = markdown(certificate, repetitions, seconds, written[1] if written else "none")
     (folder / "certificate.md").write_text(result, encoding="utf-8")
     print(result)
 

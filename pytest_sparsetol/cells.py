@@ -66,7 +66,7 @@ def cells(contract: Contract) -> Iterator[Cell]:
 
 def planned_items(contract: Contract, group: str, most: int | None = None) -> int:
     """Items that a group's cells run: of at most `most`, the contract's by default, those that split over its tasks."""
-    tasks = sum(task.group == group for task in contract.suite.tasks)
+    tasks = len(contract.suite.of_group(group))
     return (contract.spec.gate.items.max if most is None else most) // tasks * tasks
 
 

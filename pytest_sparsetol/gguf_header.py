@@ -49,7 +49,7 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, int, int]]:
                 raise MissingInputError(f"{path} is not a GGUF file")
             _version, tensors, pairs = struct.unpack("<IQQ", file.read(20))
             yield file, tensors, pairs
-    except (OSError, struct.error, UnicodeDecodeError, KeyError) as error:
+    except (OSError, struct.error, UnicodeDecodeError, KeyError, OverflowError, MemoryError) as error:
         raise MissingInputError(f"{path} cannot be read as GGUF: {error}") from None
 
 

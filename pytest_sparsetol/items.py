@@ -34,7 +34,7 @@ def prepare(contract: Contract, prompt: ChatPrompt, cell: Cell, progress: Progre
     Items that share a document follow each other, as a test in sequence takes such clusters whole.
     """
     items = contract.spec.gate.items
-    tasks = [task for task in contract.suite.tasks if task.group == cell.group]
+    tasks = contract.suite.of_group(cell.group)
     each = items.max // len(tasks)
     clusters: dict[str, list[Prepared]] = {}
     done = 0

@@ -74,7 +74,8 @@ def _in_package(written: str) -> Path:
     module, _, inside = written.removeprefix("package:").partition("/")
     if not module.isidentifier() or not inside or ".." in Path(inside).parts:
         raise ContractError(f"model.path {written!r} must read package:<module>/<file>")
-    spec = importlib.util.find_spec(module)
+    # A module that runs as a script has none.
+    spec = None if module == "__main__" else importlib.util.find_spec(module)
     if spec is None or not spec.submodule_search_locations:
         raise MissingInputError(f"model.path {written!r} needs the package {module!r}, which is not installed")
     path = Path(spec.submodule_search_locations[0]) / inside

@@ -8,10 +8,11 @@ from sparsetol_suites.located_yaml import Loc, nearest
 from pytest_sparsetol.contract.contract import Contract
 from pytest_sparsetol.contract.phases import check_reach, named_method
 from pytest_sparsetol.contract.spec import PhaseSpec
-from pytest_sparsetol.errors import CertificateError, MethodError
+from pytest_sparsetol.errors import CertificateError, MethodError, MissingInputError
 from pytest_sparsetol.methods.base import PHASES
 from pytest_sparsetol.methods.registry import method_class
 from pytest_sparsetol.model_files import context_length
+from pytest_sparsetol.statistics.mix_items import MOST_ITEMS
 
 
 def check_contract(contract: Contract) -> None:
@@ -32,7 +33,8 @@ def _check_paths(contract: Contract) -> None:
     folder = contract.path.parent.resolve()
     if not contract.baselines.resolve().is_relative_to(folder):
         raise contract.document.error(
-            ("baselines",), f"{contract.spec.baselines!r} leaves the contract's folder; name a folder inside it"
+            ("baselines",),
+            f"baselines: {contract.spec.baselines!r} leaves the contract's folder; name a folder inside it",
         )
     named = contract.spec.certificate
     if named is not None and not (contract.path.parent / named).resolve().is_relative_to(folder):
@@ -57,7 +59,10 @@ def _check_groups(contract: Contract) -> None:
 
 
 def _check_lengths(contract: Contract) -> None:
-    holds = context_length(contract.model)
+    try:
+        holds = context_length(contract.model)
+    except MissingInputError as error:
+        raise contract.document.error(("model", "path"), str(error)) from None
     if holds is None:
         return
     answer = max(task.answer_tokens for task in contract.suite.tasks if task.group in contract.spec.mix)
@@ -65,7 +70,7 @@ def _check_lengths(contract: Contract) -> None:
         if length + answer > holds:
             raise contract.document.error(
                 ("lengths", index),
-                f"{show_length(length)} and an answer of up to {answer} tokens exceed the {holds} tokens that "
+                f"lengths: {show_length(length)} and an answer of up to {answer} tokens exceed the {holds} tokens that "
                 f"{contract.model_name} holds",
             )
 
@@ -123,7 +128,7 @@ def _check_items(contract: Contract) -> None:
 
     gate = contract.spec.gate
     for group in contract.spec.mix:
-        tasks = [task for task in contract.suite.tasks if task.group == group]
+        tasks = contract.suite.of_group(group)
         each = gate.items.max // len(tasks)
         if each == 0:
             raise contract.document.error(
@@ -143,7 +148,7 @@ def _check_items(contract: Contract) -> None:
             raise contract.document.error(
                 ("gate", "items", "max"),
                 f"gate.items.max: {each * len(tasks)} items cannot show a loss of at most {gate.threshold(group):g} in "
-                f"{group} at confidence {gate.confidence:g}, even without a single loss; {needed} can",
+                f"{group} at confidence {gate.confidence:g}, even without a single loss; {_enough(needed)}",
             )
 
 
@@ -151,7 +156,7 @@ def _check_mix(contract: Contract) -> None:
     from pytest_sparsetol.statistics.mix_items import items_for_mix, mix_can_pass
 
     gate, weights = contract.spec.gate, contract.spec.mix
-    sizes = {group: sum(task.group == group for task in contract.suite.tasks) for group in weights}
+    sizes = {group: len(contract.suite.of_group(group)) for group in weights}
 
     def planned(most: int) -> dict[str, int]:
         return {group: most // size * size for group, size in sizes.items()}
@@ -162,8 +167,15 @@ def _check_mix(contract: Contract) -> None:
         raise contract.document.error(
             ("gate", "items", "max"),
             f"gate.items.max: {gate.items.max} items a group cannot show a loss of at most {threshold:g} of the mix at "
-            f"confidence {gate.confidence:g}, even without a single loss; {needed} can",
+            f"confidence {gate.confidence:g}, even without a single loss; {_enough(needed)}",
         )
+
+
+def _enough(needed: int | None) -> str:
+    """How many items would do, of as many as a contract may ask for."""
+    if needed is None or needed > MOST_ITEMS:
+        return f"{MOST_ITEMS}, the most, cannot either: allow more loss"
+    return f"{needed} can"
 
 
 def _check_certificate(contract: Contract) -> None:

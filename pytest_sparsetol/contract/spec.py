@@ -11,6 +11,7 @@ from sparsetol_suites.lengths import show_length
 
 from pytest_sparsetol.contract.values import Confidence, Length, Name, Schedule, Share, Sparsity
 from pytest_sparsetol.methods.base import Phase
+from pytest_sparsetol.statistics.mix_items import MOST_ITEMS
 
 LEVELS = (0.5, 0.67, 0.8, 0.9, 0.933, 0.95)
 """Sparsities that a sweep tries unless the contract names others; 0.933 is a budget of one fifteenth."""
@@ -88,7 +89,7 @@ class DeploymentSpec(Strict):
 class ItemsSpec(Strict):
     """How many items a cell may use, and which."""
 
-    max: int = Field(default=200, ge=1, le=100_000)
+    max: int = Field(default=200, ge=1, le=MOST_ITEMS)
     seed: int = Field(default=0, ge=0)
 
 
@@ -123,7 +124,7 @@ class SweepSpec(Strict):
     """
 
     levels: Annotated[list[Sparsity], Field(min_length=1)] = list(LEVELS)
-    items: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    items: Annotated[int, Field(ge=1, le=MOST_ITEMS)] | None = None
 
     @field_validator("levels")
     @classmethod

@@ -46,7 +46,7 @@ def overlay(document: Document, name: str, changes: dict[str, Any]) -> View:
     """The document with the profile `name` laid over it; raise `LocatedError` for a key that no profile can change."""
     for key in ("contract", "profiles", "model", "suite"):
         if key in changes:
-            raise document.error(("profiles", name, key), f"a profile cannot change {key!r}")
+            raise document.error(("profiles", name, key), f"profiles.{name}: a profile cannot change {key!r}")
     data = _merge({key: value for key, value in document.data.items() if key != "profiles"}, changes)
     model = document.model if isinstance(document, View) else None
     return View(document.path, data, document.root, model, name)

@@ -94,8 +94,7 @@ def cost_from_baselines(contract: Contract, cell: Cell) -> Cost:
     """From the time that recording took, where it is stored."""
     seconds = [
         float(header["recorded"]["seconds_per_item"])
-        for task in contract.suite.tasks
-        if task.group == cell.group
+        for task in contract.suite.of_group(cell.group)
         for header, _ in _stored(contract, task, cell.length)
         if "seconds_per_item" in header["recorded"]
     ]
@@ -108,8 +107,7 @@ def dense_rows(contract: Contract, cell: Cell) -> dict[str, list[Row]]:
     """Stored dense outcomes of the cell's tasks, by the task's name."""
     return {
         task.name: [row for _, rows in _stored(contract, task, cell.length) for row in rows]
-        for task in contract.suite.tasks
-        if task.group == cell.group
+        for task in contract.suite.of_group(cell.group)
     }
 
 

@@ -228,7 +228,7 @@ def _short(contract: Contract, groups: Collection[str], most: int) -> list[str]:
     for group in contract.spec.mix:
         if group not in groups:
             continue
-        tasks = [task for task in contract.suite.tasks if task.group == group]
+        tasks = contract.suite.of_group(group)
         for task in tasks:
             there, needs = task.available(), most // len(tasks)
             if there is not None and there < needs:

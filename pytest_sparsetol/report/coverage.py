@@ -66,5 +66,5 @@ def _lengths(corner: Corner, lengths: Sequence[int]) -> str:
 
 def _share(corner: Corner, suite: Suite, mix: Mapping[str, float]) -> float:
     """A group's share counts evenly for its tasks, as its cells do."""
-    sizes = {group: sum(task.group == group for task in suite.tasks) for group in mix}
+    sizes = {group: len(suite.of_group(group)) for group in mix}
     return sum(mix[task.group] / sizes[task.group] for task in corner.tasks)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pytest_sparsetol.statistics.planning import check_gate, mix_surely_passes
 
 MOST_ITEMS = 100_000
+"""Items a group that a contract may ask for."""
 
 
 def mix_can_pass(items: Mapping[str, int], weights: Mapping[str, float], threshold: float, confidence: float) -> bool:
@@ -36,11 +37,21 @@ def mix_can_pass(items: Mapping[str, int], weights: Mapping[str, float], thresho
 
 def items_for_mix(
     planned: Callable[[int], Mapping[str, int]], weights: Mapping[str, float], threshold: float, confidence: float
-) -> int:
-    """The fewest items a group with which a mix can pass; `planned` says what a group makes of such a number."""
+) -> int | None:
+    """The fewest items a group with which a mix can pass, None where even `MOST_ITEMS` are too few.
+
+    Args:
+        planned: items by group that at most so many a group come to.
+        weights: share of traffic by group.
+        threshold: allowed mean loss of the mix, a fraction in (0, 1].
+        confidence: of the upper limit.
+
+    """
     low, high = 0, 1
-    while high < MOST_ITEMS and not _can(planned(high), weights, threshold, confidence):
-        low, high = high, 2 * high
+    while not _can(planned(high), weights, threshold, confidence):
+        if high == MOST_ITEMS:
+            return None
+        low, high = high, min(2 * high, MOST_ITEMS)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if _can(planned(middle), weights, threshold, confidence) else (middle, high)

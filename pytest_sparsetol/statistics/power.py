@@ -17,7 +17,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from pytest_sparsetol.statistics.planning import LATE, items_to_pass, limit_without_loss
+from pytest_sparsetol.statistics.planning import LATE, limit_without_loss
 from pytest_sparsetol.statistics.sample import Floats
 from pytest_sparsetol.statistics.tail import probability_positive
 
@@ -50,22 +50,6 @@ def power(draws: int, variance: float, threshold: float, confidence: float) -> f
             losses = np.exp(_log_binomial(draws - gained, half / (1 - half), factorials))
             passes += gains[gained] * losses[: lost + 1].sum()
     return float(min(passes, 1.0))
-
-
-def draws_for(variance: float, threshold: float, confidence: float, wanted: float, most: int = MOST_DRAWS) -> int:
-    """About the fewest draws with which a safe cell passes with probability `wanted`; `most` where more are needed.
-
-    Power rises in small saws with the draws, so that a few less may do as well.
-    """
-    low = items_to_pass(threshold, confidence) - 1
-    high = low + 1
-    while high < most and power(high, variance, threshold, confidence) < wanted:
-        low, high = high, math.ceil(1.5 * high)
-    high = min(high, most)
-    while high - low > max(1, high // 200):
-        middle = (low + high) // 2
-        low, high = (low, middle) if power(middle, variance, threshold, confidence) >= wanted else (middle, high)
-    return high
 
 
 def resolved(draws: float, variance: float, confidence: float, wanted: float = POWER) -> float:

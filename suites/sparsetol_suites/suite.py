@@ -153,6 +153,10 @@ class Suite:
         """Names of the groups that some task stands for."""
         return tuple(dict.fromkeys(task.group for task in self.tasks))
 
+    def of_group(self, group: str) -> tuple[SuiteTask, ...]:
+        """The tasks that stand for a group, in the order of the file; none where there is no such group."""
+        return tuple(task for task in self.tasks if task.group == group)
+
     @functools.cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the tasks' fingerprints."""

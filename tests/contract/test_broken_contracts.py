@@ -62,7 +62,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "parameter out of range": ("window: 128", "window: 0", "window 0 must be at least 1"),
     "schedule without a length": ("{1k: 0.5, 2k: 0.67}", "{1k: 0.5}", "the schedule has no sparsity for 2k"),
     "sparsity out of reach": ("1k: 0.5", "1k: 0.95", "vertical_slash cannot reach sparsity 0.95 at 1024 tokens"),
-    "length beyond the model": ("lengths: [1k, 2k]", "lengths: [1k, 4k]", "exceed the 4096 tokens that model holds"),
+    "length beyond the model": ("lengths: [1k, 2k]", "lengths: [1k, 4k]", "lengths: 4k and an answer of up to "),
     "length that is none": ("[1k, 2k]", "[1k, 2kk]", "4:15: lengths.1: '2kk' is not a length"),
     "length twice": ("[1k, 2k]", "[1k, 1024]", "1k stands twice"),
     "missing model": ("path: model", "path: ../gone/model", "2:15: model.path '../gone/model' is not there"),
@@ -75,8 +75,9 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "unclosed": ("[1k, 2k]", "[1k, 2k", "not valid YAML"),
     "too few items": ("max: 200", "max: 50", "cannot show a loss of at most 0.05 in single_qa at confidence 0.95, even without a single loss; 59 can"),
     "too few items for the mix": ("  mix: 0.04", "  mix: 0.01", "17:16: gate.items.max: 200 items a group cannot show a loss of at most 0.01 of the mix at confidence 0.95, even without a single loss; 260 can"),
-    "baselines outside": ("suite:", "baselines: ../../elsewhere\nsuite:", "leaves the contract's folder"),
-    "profile of the model": ("premerge: {", "premerge: {suite: other, ", "a profile cannot change 'suite'"),
+    "no number of items is enough": ("groups: {multi_qa: 0.08}", "groups: {multi_qa: 0.00001}", "gate.items.max: 200 items cannot show a loss of at most 1e-05 in multi_qa at confidence 0.95, even without a single loss; 100000, the most, cannot either"),
+    "baselines outside": ("suite:", "baselines: ../../elsewhere\nsuite:", "baselines: '../../elsewhere' leaves the contract's folder"),
+    "profile of the model": ("premerge: {", "premerge: {suite: other, ", "profiles.premerge: a profile cannot change 'suite'"),
     "python object": ("suite: frontier-small", "suite: !!python/object/apply:os.getcwd []", "not valid YAML: could not determine a constructor"),
 }  # fmt: skip
 
@@ -122,3 +123,11 @@ def test_more_than_one_mistake_is_one_error_that_counts_the_rest(tmp_path: Path)
 
     with pytest.raises(LocatedError, match=r":4:15: lengths.1: 'x' is not a length.*\(and 2 more to mend"):
         load_contract(write(tmp_path, text))
+
+
+def test_a_damaged_model_config_is_said_at_the_models_path(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    (tmp_path / "model" / "config.json").write_text('{"max_position_embeddings": ')
+
+    with pytest.raises(LocatedError, match=r"sparsetol.yaml:2:15: .*config.json cannot be read"):
+        load_contract(path)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pytest_sparsetol.result import Evidence
 from pytest_sparsetol.statistics import Plan, decide_mix
-from pytest_sparsetol.statistics.mix_items import items_for_mix, mix_can_pass
+from pytest_sparsetol.statistics.mix_items import MOST_ITEMS, items_for_mix, mix_can_pass
 from pytest_sparsetol.statistics.planning import mix_surely_passes
 
 WEIGHTS = {"a": 0.7, "b": 0.2, "c": 0.06, "d": 0.04}
@@ -39,6 +39,16 @@ def test_the_fewest_items_pass_and_one_less_does_not(weights: dict[str, float]) 
 
     fewest = items_for_mix(planned, weights, 0.05, 0.95)
 
+    assert fewest is not None
     assert without_loss(planned(fewest), weights, 0.05) <= 0.05
     assert mix_can_pass(planned(fewest), weights, 0.05, 0.95)
     assert without_loss(planned(fewest - 1), weights, 0.05) > 0.05
+
+
+def test_no_number_is_named_where_even_the_most_items_are_too_few() -> None:
+    def planned(most: int) -> dict[str, int]:
+        # A group of many tasks, which never gets more than a few items.
+        return {"a": most, "b": min(most, 20)}
+
+    assert items_for_mix(planned, {"a": 0.5, "b": 0.5}, 0.05, 0.95) is None
+    assert without_loss(planned(MOST_ITEMS // 100), {"a": 0.5, "b": 0.5}, 0.05) > 0.05

@@ -99,10 +99,10 @@ class CellItem(pytest.Item):
             kept = session.results.get(self.nodeid) or session.mixes.get(self.nodeid)
             if kept is not None:
                 self.user_properties.extend(properties(kept))
-        outcome, text = conclude(session, self.contract, result)
-        if outcome == "skipped":
+        kind, text = conclude(session, self.contract, result)
+        if kind == "skipped":
             pytest.skip(text)
-        if outcome == "failed":
+        if kind == "failed":
             raise GateFailure(text)
 
     def _result(self, session: GateSession) -> CellResult | MixResult:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,10 +75,11 @@ class Controller:
             return
         if not (gate.results or gate.mixes):
             return
+        from pytest_sparsetol.report.console import terminal_width
         from pytest_sparsetol.report.terminal import summary
 
         terminalreporter.section("sparsetol")
-        width = max(100, shutil.get_terminal_size().columns)
+        width = terminal_width()
         terminalreporter.write(summary(gate.in_order(), width=width, colour=terminalreporter.hasmarkup))
         found = [] if self._unread else gate.report().frontiers()
         if found:
@@ -175,11 +175,12 @@ class Controller:
     def _finish_sweep(self, session: pytest.Session, gate: GateSession) -> None:
         """Write what each contract's ladders show once all are climbed; say what is left to do otherwise."""
         from pytest_sparsetol.errors import SparsetolError
+        from pytest_sparsetol.report.console import terminal_width
         from pytest_sparsetol.report.sweep import describe_written, unfinished
         from pytest_sparsetol.sweep.finish import finish
 
         colour = bool(getattr(self._config.pluginmanager.get_plugin("terminalreporter"), "hasmarkup", False))
-        width = max(100, shutil.get_terminal_size().columns)
+        width = terminal_width()
         for path in dict.fromkeys(node_id.partition("::")[0] for node_id in gate.selected):
             contract, climbed, missing = gate.climbed(path)
             if missing:

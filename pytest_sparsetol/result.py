@@ -60,8 +60,10 @@ class CellResult:
     """One cell. Scores and losses are fractions, positive = loss; what was not measured is None.
 
     Attributes:
-        lower: one-sided lower limit of the mean degradation at the contract's confidence.
+        degradation: mean of dense - sparse score over the items.
+        lower: one-sided lower limit of that mean at the contract's confidence.
         upper: one-sided upper limit, likewise.
+        threshold: allowed degradation.
         items: pairs that the verdict rests on.
         missing_rate: share of sparse replies without a parsable answer.
         truncated_rate: share of sparse replies that used up their budget of new tokens.
@@ -81,6 +83,7 @@ class CellResult:
             `pytest_sparsetol.recall`.
         noise: the noise floor of the baseline, None where it was recorded without.
         cost: work at this length; None where the model's config does not tell.
+        seconds: wall time of the cell, loading the model and recording dense outcomes included.
         seconds_per_item: answering and scoring alone, as the items' batch ran.
         peak_memory: bytes held on the device at most, None where it does not count them.
 
@@ -179,11 +182,11 @@ def headline(verdict: Verdict, cell: str, deployment: str, reason: str) -> str:
 
 
 def points(fraction: float) -> str:
-    """A fraction as points with one decimal: 0.234 is 23.4."""
-    return f"{100 * fraction:.1f}"
+    """A fraction as points with one decimal: 0.234 is 23.4; what rounds to nothing has no sign."""
+    return f"{100 * fraction:z.1f}"
 
 
 def lost(degradation: float) -> str:
     """`lost 23.4 points`, or `gained 1.2 points`."""
-    word = "gained" if degradation < 0 else "lost"
-    return f"{word} {points(abs(degradation))} points"
+    text = points(degradation)
+    return f"gained {text[1:]} points" if text.startswith("-") else f"lost {text} points"

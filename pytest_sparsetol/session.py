@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from pytest_sparsetol.cells import Cell, cells, empty_result
 from pytest_sparsetol.contract import Contract, load_contracts
@@ -46,7 +46,7 @@ class GateSession:
 
     root: Path
     profile: str | None = None
-    record: Any = None
+    record: Literal["missing", "all"] | None = None
     trust_remote_code: bool = False
     results: dict[str, CellResult] = field(default_factory=dict)
     evidence: dict[str, Evidence] = field(default_factory=dict)
@@ -188,7 +188,7 @@ class GateSession:
                 reason = "it runs in another shard" if elsewhere else "the run ended before it"
                 self.lose(*found, node_id, "UNTESTED", reason)
 
-    def terms(self) -> dict[str, Terms]:
+    def _terms(self) -> dict[str, Terms]:
         """Terms of the contracts that cells or mixes are of, by the contract's path in node ids."""
         paths = dict.fromkeys(node_id.partition("::")[0] for node_id in (*self.results, *self.mixes))
         return {path: terms_of_all(self.contracts(self.root / path)) for path in paths}
@@ -197,7 +197,7 @@ class GateSession:
         """All that is known by now."""
         from pytest_sparsetol.report.jsonfile import Report
 
-        return Report(list(self.results.values()), list(self.mixes.values()), self.evidence, self.terms(), self.shard)
+        return Report(list(self.results.values()), list(self.mixes.values()), self.evidence, self._terms(), self.shard)
 
     def _absent(self, node_id: str) -> tuple[Verdict, str]:
         if node_id in self.selected:

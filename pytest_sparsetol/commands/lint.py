@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +10,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pytest_sparsetol.contract import Contract
-
-_WIDTH = 120
-"""Of output that goes to a file."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -24,25 +20,23 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check each file and print its tables; 1 if one of them is wrong."""
-    from rich.console import Console
     from sparsetol_suites.errors import SuiteError
 
+    from pytest_sparsetol.commands.output import complain, output
     from pytest_sparsetol.errors import SparsetolError
 
-    output = Console(width=None if sys.stdout.isatty() else _WIDTH)
-    # Errors name files and places: never broken into lines, never read as markup.
-    errors = Console(file=sys.stderr, soft_wrap=True, markup=False, highlight=False)
+    console = output()
     wrong = 0
     for path in arguments.files:
         try:
-            _lint(path, arguments.profile, output)
+            _lint(path, arguments.profile, console)
         except (SuiteError, SparsetolError, ValueError) as error:
             wrong += 1
-            errors.print(str(error))
+            complain(error)
     return 1 if wrong else 0
 
 
-def _lint(path: Path, profile: str | None, output: Console) -> None:
+def _lint(path: Path, profile: str | None, console: Console) -> None:
     from sparsetol_suites.located_yaml import load
     from sparsetol_suites.suite import load_suite
 
@@ -63,19 +57,19 @@ def _lint(path: Path, profile: str | None, output: Console) -> None:
         title = f"suite {suite.name}, version {suite.version}, for {models}"
     mix = contracts[0].spec.mix if contracts else None
     lengths = contracts[0].spec.lengths if contracts else ()
-    output.print(f"{path}: well-formed; {title}", markup=False, highlight=False, soft_wrap=True)
-    output.print()
-    output.print(task_table(suite, mix))
-    output.print()
-    output.print(corner_table(suite, mix, lengths))
-    output.print()
+    console.print(f"{path}: well-formed; {title}", markup=False, soft_wrap=True)
+    console.print()
+    console.print(task_table(suite, mix))
+    console.print()
+    console.print(corner_table(suite, mix, lengths))
+    console.print()
     if contracts:
-        _say_gap(contracts[0], output)
+        _say_gap(contracts[0], console)
 
 
-def _say_gap(contract: Contract, output: Console) -> None:
+def _say_gap(contract: Contract, console: Console) -> None:
     from pytest_sparsetol.gaps import gap_of
 
     gap = gap_of(contract)
     if gap is not None:
-        output.print(f"warning: {gap}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"warning: {gap}", style="yellow", markup=False, soft_wrap=True)

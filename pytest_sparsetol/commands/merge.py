@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 
@@ -17,10 +16,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what all shards came to; 1 if that is red, or if the reports do not go together."""
-    from rich.console import Console
-
+    from pytest_sparsetol.commands.output import complain
     from pytest_sparsetol.distributed.merge import merge, order
     from pytest_sparsetol.errors import SparsetolError
+    from pytest_sparsetol.report.console import terminal_width
     from pytest_sparsetol.report.equal_compute import equal_compute
     from pytest_sparsetol.report.jsonfile import read_json, write_json
     from pytest_sparsetol.report.junit import write_junit
@@ -31,23 +30,21 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         report = merge({str(path): read_json(path) for path in arguments.reports})
     except SparsetolError as error:
-        Console(file=sys.stderr, soft_wrap=True, markup=False, highlight=False).print(str(error))
+        complain(error)
         return 1
     results = order(report)
-    output = Console(soft_wrap=True, markup=False, highlight=False)
-    width = max(100, shutil.get_terminal_size().columns)
-    sys.stdout.write(summary(results, width=width, colour=sys.stdout.isatty()))
+    width, colour = terminal_width(), sys.stdout.isatty()
+    sys.stdout.write(summary(results, width=width, colour=colour))
     found = report.frontiers()
     if found:
-        output.print("Models at equal compute")
-        sys.stdout.write(equal_compute(found, width=width, colour=sys.stdout.isatty()))
+        sys.stdout.write(f"Models at equal compute\n{equal_compute(found, width=width, colour=colour)}")
     idle = without_pass(results)
     for name in idle:
-        output.print(f"{name}: nothing passed, so it is red")
+        sys.stdout.write(f"{name}: nothing passed, so it is red\n")
     decided: list[Outcome] = outcomes(results, report.contracts)
     for outcome in decided:
         if outcome.kind != "passed":
-            output.print(f"{outcome.kind.upper()} {outcome.result.node_id} - {outcome.text}")
+            sys.stdout.write(f"{outcome.kind.upper()} {outcome.result.node_id} - {outcome.text}\n")
     if arguments.json is not None:
         write_json(arguments.json, report)
     if arguments.junitxml is not None:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
-
-_WIDTH = 120
-"""Of output that goes to a file."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +18,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the plan; 1 if the contract or the report is wrong, or if no number of items would do."""
-    from rich.console import Console
     from sparsetol_suites.errors import SuiteError
 
+    from pytest_sparsetol.commands.output import complain, output
     from pytest_sparsetol.conftests import load_conftests
     from pytest_sparsetol.contract import load_contracts
     from pytest_sparsetol.errors import SparsetolError
@@ -38,19 +34,22 @@ def run(arguments: argparse.Namespace) -> int:
         contracts = load_contracts(arguments.contract, arguments.profile)
         known = {} if arguments.report is None else earlier(contracts[0], read_json(arguments.report))
     except (SparsetolError, SuiteError, ValueError) as error:
-        Console(file=sys.stderr, soft_wrap=True, markup=False, highlight=False).print(str(error))
+        complain(error)
         return 1
     plan = plan_release(contracts, arguments.power, known)
-    output = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
-    output.print(plan_table(plan))
-    output.print()
+    console = output()
+    console.print(plan_table(plan))
+    console.print()
     for text in sentences(plan):
-        output.print(text, markup=False, soft_wrap=True)
+        console.print(text, markup=False, soft_wrap=True)
     return 0 if plan.most is not None else 1
 
 
 def _share(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0.5 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a share of runs of at least 0.5 and under 1, such as 0.9")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share of runs of at least 0.5 and under 1, such as 0.9")
     return value

@@ -22,14 +22,22 @@ from torch.nn.functional import scaled_dot_product_attention
 
 @dataclass(frozen=True)
 class FlashAttention:
-    """One generation of FlashAttention as installed."""
+    """One generation of FlashAttention as installed.
+
+    Attributes:
+        name: for reports.
+        call: its function on `[batch, length, heads, size]`.
+        softcap: whether it takes one.
+        head_sizes: channels of a head at most.
+        capability: smallest and largest major compute capability that it is built for.
+
+    """
 
     name: str
     call: Callable[..., Any]
     softcap: bool
     head_sizes: int
     capability: tuple[int, int]
-    """Smallest and largest major compute capability that the library is built for."""
 
 
 _CANDIDATES = (

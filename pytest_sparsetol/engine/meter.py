@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Spread:
-    """Smallest, largest and mean of values."""
+    """Smallest and largest of values, their sum and their number."""
 
     least: float
     most: float

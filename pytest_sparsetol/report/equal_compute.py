@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from pytest_sparsetol.cells import Cell, policy_name
 from pytest_sparsetol.cost.frontier import Comparison, Frontier, Point
+from pytest_sparsetol.report.console import text_console
 from pytest_sparsetol.result import points
 
 EQUAL = 0.1
@@ -29,15 +28,15 @@ def equal_compute(found: Sequence[Frontier], *, width: int, colour: bool) -> str
     for frontier in found:
         for point in frontier.points:
             table.add_row(*map(Text, _row(frontier, point)))
-    buffer = io.StringIO()
-    console = Console(file=buffer, width=width, force_terminal=colour, color_system="standard" if colour else None)
-    console.print(table)
-    for frontier in found:
-        for comparison in frontier.comparisons:
-            console.print(Text(_sentence(frontier, comparison)), soft_wrap=True)
-    for line in _legend(found):
-        console.print(Text(line), soft_wrap=True)
-    return buffer.getvalue()
+    console = text_console(width=width, colour=colour)
+    with console.capture() as drawn:
+        console.print(table)
+        for frontier in found:
+            for comparison in frontier.comparisons:
+                console.print(Text(_sentence(frontier, comparison)), soft_wrap=True)
+        for line in _legend(found):
+            console.print(Text(line), soft_wrap=True)
+    return drawn.get()
 
 
 def _row(frontier: Frontier, point: Point) -> list[str]:
@@ -76,7 +75,7 @@ def _sentence(frontier: Frontier, found: Comparison) -> str:
 
 
 def _signed(fraction: float) -> str:
-    return f"{100 * fraction:+.1f}"
+    return f"{100 * fraction:+z.1f}"
 
 
 def _legend(found: Sequence[Frontier]) -> list[str]:

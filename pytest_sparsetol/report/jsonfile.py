@@ -19,7 +19,7 @@ from pytest_sparsetol.mixing import Terms
 from pytest_sparsetol.result import CellResult, Evidence, MixResult
 
 SCHEMA = 1
-T = TypeVar("T", CellResult, MixResult)
+T = TypeVar("T", CellResult, MixResult, Evidence, Terms)
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,11 @@ def read_json(path: Path) -> Report:
         return Report(
             [_made(CellResult, entry) for entry in raw["cells"]],
             [_made(MixResult, entry) for entry in raw["mix"]],
-            {node_id: Evidence(**entry) for node_id, entry in raw.get("evidence", {}).items()},
-            {path: Terms(**entry) for path, entry in raw.get("contracts", {}).items()},
+            {node_id: _made(Evidence, entry) for node_id, entry in raw.get("evidence", {}).items()},
+            {path: _made(Terms, entry) for path, entry in raw.get("contracts", {}).items()},
             Shard(**raw["shard"]) if raw.get("shard") else None,
         )
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise ReportError(f"report {path} lacks what this version reads: {error}") from None
 
 

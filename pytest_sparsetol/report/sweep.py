@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.text import Text
 from sparsetol_suites.lengths import show_length
 
 from pytest_sparsetol.report.certificate import claims_table, effort_line
+from pytest_sparsetol.report.console import text_console
 
 if TYPE_CHECKING:
     from pytest_sparsetol.sweep.finish import Written
@@ -31,12 +30,8 @@ def unfinished(path: str, done: int, missing: Sequence[str], *, kept: bool) -> s
 
 def describe_written(path: str, written: Written, *, width: int, colour: bool) -> str:
     """The claims, the files, and what became of each policy."""
-    buffer = io.StringIO()
-    console = Console(file=buffer, width=width, force_terminal=colour, color_system="standard" if colour else None)
     certificate = written.certificate
-    console.print(Text(f"{path}: largest sparsity shown safe, all together at confidence {certificate.confidence:g}"))
-    console.print(claims_table(certificate))
-    console.print(Text(effort_line(certificate)))
+    title = f"{path}: largest sparsity shown safe, all together at confidence {certificate.confidence:g}"
     folder = path.rpartition("/")[0]
     before = f"{folder}/" if folder else ""
     lines = [f"written: {before}{written.certificate_path.name}, {before}{written.frontier.name}"]
@@ -49,6 +44,11 @@ def describe_written(path: str, written: Written, *, width: int, colour: bool) -
             lines.append(f"  {name}: {shown}")
         lines.append(f"a fresh gate of it is predicted to pass with power {written.proposal.power:.2f}")
     lines += [f"left out: {name}: {reason}" for name, reason in written.proposal.left_out.items()]
-    for line in lines:
-        console.print(Text(line), soft_wrap=True)
-    return buffer.getvalue()
+    console = text_console(width=width, colour=colour)
+    with console.capture() as drawn:
+        console.print(Text(title))
+        console.print(claims_table(certificate))
+        console.print(Text(effort_line(certificate)))
+        for line in lines:
+            console.print(Text(line), soft_wrap=True)
+    return drawn.get()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from pytest_sparsetol.cells import MIX, Cell, policy_of
+from pytest_sparsetol.report.console import text_console
 from pytest_sparsetol.result import CellResult, MixResult, Verdict, points
 
 _COLOURS: dict[Verdict, str] = {"PASS": "green", "FAIL": "bold red", "ERROR": "bold red"}
@@ -25,11 +24,11 @@ def summary(results: Iterable[CellResult | MixResult], *, width: int, colour: bo
         table.add_column(column, justify="right", no_wrap=True)
     for result in results:
         table.add_row(*_row(result))
-    buffer = io.StringIO()
-    console = Console(file=buffer, width=width, force_terminal=colour, color_system="standard" if colour else None)
-    console.print(table)
-    console.print("Scores and losses in points; limit: one-sided upper limit of the loss; sparsity as measured.")
-    return buffer.getvalue()
+    console = text_console(width=width, colour=colour)
+    with console.capture() as drawn:
+        console.print(table)
+        console.print("Scores and losses in points; limit: one-sided upper limit of the loss; sparsity as measured.")
+    return drawn.get()
 
 
 def _row(result: CellResult | MixResult) -> list[Text]:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from pytest_sparsetol.result import points
 from pytest_sparsetol.statistics.limits import exceedance
 from pytest_sparsetol.statistics.sample import Sample
 
@@ -48,7 +49,7 @@ def describe(more: int | None, mean: float, threshold: float, items: float) -> s
     """The sentence that goes with it."""
     if more is None:
         return (
-            f"a loss of {100 * mean:.1f} points is too close to the allowed {100 * threshold:.1f}: "
+            f"a loss of {points(mean)} points is too close to the allowed {points(threshold)}: "
             f"even {two_digits(math.ceil(MOST_TIMES * items))} items would not decide"
         )
     return f"about {two_digits(max(1, more))} more items would decide"

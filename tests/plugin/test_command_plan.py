@@ -156,7 +156,9 @@ def test_options_and_what_is_wrong(project: pytest.Pytester, capsys: pytest.Capt
     ):
         assert plan_of(path, *arguments) == 1
         assert text in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        plan_of(path, "--power", "1")
+    for power in ("1", "nan", "often"):
+        with pytest.raises(SystemExit):
+            plan_of(path, "--power", power)
+        assert f"'{power}' is not a share of runs of at least 0.5 and under 1" in capsys.readouterr().err
     edit(project, "max_degradation: 0.10", "max_degradation: 0.01")
     assert plan_of(path) == 1

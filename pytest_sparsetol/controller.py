@@ -19,6 +19,7 @@ class Controller:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._unread: list[str] = []
+        self._unwritten: str | None = None
         self._swept: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -61,7 +62,7 @@ class Controller:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         path = self._config.getoption("sparsetol_json")
         if path is not None:
-            self._write_json(gate, self._config.invocation_params.dir / path)
+            self._write_json(session, gate, self._config.invocation_params.dir / path)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """The table."""
@@ -100,6 +101,8 @@ class Controller:
                 "on the command line, so that its conftest.py is loaded in every process)",
                 red=True,
             )
+        if self._unwritten is not None:
+            terminalreporter.write_line(self._unwritten, red=True)
 
     def _session(self) -> GateSession:
         from pytest_sparsetol.plugin import gate_session
@@ -194,9 +197,14 @@ class Controller:
                 continue
             self._swept.append(describe_written(path, written, width=width, colour=colour))
 
-    @staticmethod
-    def _write_json(gate: GateSession, path: Path) -> None:
+    def _write_json(self, session: pytest.Session, gate: GateSession, path: Path) -> None:
+        """Write the report; what reads it must not take its absence for green."""
         from pytest_sparsetol.report.jsonfile import write_json
 
         gate.complete()
-        write_json(path, gate.report())
+        try:
+            write_json(path, gate.report())
+        except OSError as error:
+            self._unwritten = f"report {path} cannot be written, so it is red: {error.strerror or error}"
+            if session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -81,6 +81,9 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     if _shard(config) is not None and config.getoption("sparsetol_json") is None:
         raise pytest.UsageError("--sparsetol-shard needs --sparsetol-json PATH, which 'sparsetol merge' reads")
+    path = config.getoption("sparsetol_json")
+    if path is not None and (config.invocation_params.dir / path).is_dir():
+        raise pytest.UsageError(f"--sparsetol-json {path!r} is a folder; name a file in it")
     if config.getoption("sparsetol_sweep") and config.getoption("sparsetol_json"):
         raise pytest.UsageError("--sparsetol-json is a gate's report; a sweep writes certificate.json")
     if config.getoption("sparsetol_sweep") and config.getoption("sparsetol_shard"):

@@ -15,10 +15,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what all shards came to; 1 if that is red, or if the reports do not go together."""
+    """Print what all shards came to; 1 if that is red, or if a report cannot be used or written."""
     from pytest_sparsetol.commands.output import complain
     from pytest_sparsetol.distributed.merge import merge, order
-    from pytest_sparsetol.errors import SparsetolError
+    from pytest_sparsetol.errors import ReportError, SparsetolError
     from pytest_sparsetol.report.console import terminal_width
     from pytest_sparsetol.report.equal_compute import equal_compute
     from pytest_sparsetol.report.jsonfile import read_json, write_json
@@ -45,8 +45,12 @@ def run(arguments: argparse.Namespace) -> int:
     for outcome in decided:
         if outcome.kind != "passed":
             sys.stdout.write(f"{outcome.kind.upper()} {outcome.result.node_id} - {outcome.text}\n")
-    if arguments.json is not None:
-        write_json(arguments.json, report)
-    if arguments.junitxml is not None:
-        write_junit(arguments.junitxml, decided)
+    try:
+        if arguments.json is not None:
+            write_json(arguments.json, report)
+        if arguments.junitxml is not None:
+            write_junit(arguments.junitxml, decided)
+    except OSError as error:
+        complain(ReportError(f"{error.filename2 or error.filename} cannot be written: {error.strerror}"))
+        return 1
     return 1 if idle or any(outcome.kind == "failed" for outcome in decided) else 0

@@ -9,12 +9,11 @@ from rich.table import Table
 from rich.text import Text
 from sparsetol_suites.lengths import show_length
 
+from pytest_sparsetol.cells import MIX
 from pytest_sparsetol.result import points
 
 if TYPE_CHECKING:
     from pytest_sparsetol.sweep.certificate import Certificate, Claim, LevelEvidence
-
-_MIX = "mix"
 
 
 def claims_table(certificate: Certificate) -> Table:
@@ -22,7 +21,7 @@ def claims_table(certificate: Certificate) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("policy", no_wrap=True)
     table.add_column("length", justify="right", no_wrap=True)
-    groups = [*certificate.mix, _MIX]
+    groups = [*certificate.mix, MIX]
     for group in groups:
         table.add_column(group, justify="right", no_wrap=True)
     for policy, length in dict.fromkeys((claim.policy, claim.length) for claim in certificate.claims):
@@ -90,7 +89,7 @@ def _level(claim: Claim, level: LevelEvidence) -> list[str]:
         "safe" if shown else level.verdict,
         *(_points(value) for value in (level.dense_score, level.sparse_score, level.degradation, level.upper)),
         points(claim.threshold),
-        "" if claim.group == _MIX else f"{level.losses}/{level.gains}",
+        "" if claim.group == MIX else f"{level.losses}/{level.gains}",
         str(level.items),
         f"{level.p_value:.2g}",
         "" if level.seconds_per_item is None else f"{level.seconds_per_item:.3g}",

@@ -54,3 +54,22 @@ def test_cells_that_a_stopped_run_did_not_reach_are_untested(project: pytest.Pyt
     assert [(cell["group"], cell["verdict"], cell["reason"]) for cell in cells if cell["verdict"] != "FAIL"] == [
         ("multi_qa", "UNTESTED", "the run ended before it")
     ]
+
+
+def test_a_report_that_cannot_be_written_is_red_and_the_verdicts_are_still_shown(project: pytest.Pytester) -> None:
+    (project.path / "file").touch()
+
+    result = project.runpytest_inprocess("sparsetol.yaml", "--sparsetol-json", "file/report.json", "-k", "safe")
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["PASS *safe *mix*", "report *file/report.json cannot be written, so it is red: *"])
+    result.assert_outcomes(passed=3)
+
+
+def test_a_folder_is_refused_before_anything_runs(project: pytest.Pytester) -> None:
+    (project.path / "out").mkdir()
+
+    result = project.runpytest_inprocess("sparsetol.yaml", "--sparsetol-json", "out")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--sparsetol-json 'out' is a folder; name a file in it" in result.stderr.str()

@@ -72,6 +72,8 @@ def test_a_safe_deployment_is_green_when_merged(project: pytest.Pytester, capsys
 
     assert main(["merge", *reports(project)]) == 0
     assert "PASS     safe        mix[256]" in capsys.readouterr().out
+    assert main(["merge", *reports(project), "--json", str(project.path)]) == 1
+    assert f"{project.path} cannot be written: Is a directory" in capsys.readouterr().err
 
 
 def test_a_missing_shard_is_red_and_named(project: pytest.Pytester, capsys: pytest.CaptureFixture[str]) -> None:

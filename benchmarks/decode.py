@@ -36,9 +36,7 @@ from torch import Tensor
 
 from benchmarks.record import Record
 
-SOURCES = tuple(
-    f"on_triton/{name}.py" for name in ("page_bounds", "quest_select", "snapkv", "sparse_decode")
-)
+SOURCES = tuple(f"on_triton/{name}.py" for name in ("page_bounds", "quest_select", "snapkv", "sparse_decode"))
 SHAPES = ((131072, 1), (131072, 8), (32768, 8), (32768, 1))
 """(Cached tokens, sequences)."""
 QUERY_HEADS, HEADS, SIZE, PAGE, SPARSITY = 32, 8, 128, 16, 0.9

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from sparsetol_kernels.on_triton.page_bounds import bound_last_pages
 from sparsetol_kernels.on_triton.quest_select import SCORING, ranking_block, ranking_warps, score_pages, select_pages
-from sparsetol_kernels.on_triton.snapkv import fold_columns, sum_rows, tiles
+from sparsetol_kernels.on_triton.snapkv import fold_columns, sum_rows, tiles, warps_and_stages
 from sparsetol_kernels.on_triton.sparse_decode import attend_split, default_launch, merge_splits
 
 from tests.kernels.compiling import Build
@@ -61,7 +61,7 @@ def _snapkv(label: str, dtype: torch.dtype, size: int) -> list[Build]:
     types = {"query": element, "key": element, "sums": "*fp32", "scale": "fp32"}
     constants: dict[str, Any] = {"GROUP": 4, "SIZE": size, "PADDED": _padded(size), "query_size": 1, "key_size": 1}
     constants |= {"PRECISION": "ieee" if dtype == torch.float32 else "tf32", **tiles(size, dtype)}
-    options = {"num_warps": 4, "num_stages": 2}
+    options = warps_and_stages(dtype)
     odd = frozenset({"rows", "length"})
     return [
         Build(f"snapkv rows, {label}", sum_rows, types, constants | {"PIECE": 2048}, options, odd=odd),

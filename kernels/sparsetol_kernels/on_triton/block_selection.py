@@ -111,8 +111,8 @@ def means(tokens: Tensor, block: int, group: int = 1) -> Tensor:
 
 
 def warps_for(wide: int) -> int:
-    """Warps of `best_blocks`: 64 scores a thread, as a single warp needs no barriers."""
-    return max(1, wide // 2048)
+    """Warps of `best_blocks`: 64 scores a thread, as a single warp needs no barriers; from 8,192 on 32, which fit."""
+    return wide // 1024 if wide >= 8192 else max(1, wide // 2048)
 
 
 def select(query: Tensor, key: Tensor, counts: Tensor, most: int, block: int, *, per_key_head: bool) -> Tensor:

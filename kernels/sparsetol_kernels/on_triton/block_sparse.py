@@ -127,18 +127,21 @@ def tiles_for(dtype: torch.dtype, size: int, block: int, pack: int, capability: 
     elif size <= 128:
         most_rows, keys = 128, 64
     else:
-        most_rows, keys = 64, 64 if hopper else 32
+        most_rows, keys = (128, 32) if hopper else (64, 32)
     rows = min(block, most_rows)
     while pack * rows > most_rows:
         pack //= 2
     if dtype == torch.float32 or size > 128:
         warps = 8 if rows * pack > 16 else 4
+        if hopper and dtype != torch.float32 and rows * pack < 128:
+            keys = 64
     else:
         warps = {128: 8, 64: 4 if hopper or pack == 1 else 8, 32: 4}.get(rows * pack, 2)
         # Keys of one block need one entry of the list; more than that gather.
         if block == 16 or (block == 32 and pack > 1) or (rows * pack == 64 and not hopper):
             keys = 32
-    return Tiles(rows, keys, pack, warps, stages=3 if size <= 128 and (hopper or dtype == torch.float32) else 2)
+    deep = hopper or dtype == torch.float32 or (rows * pack == 64 and capability == (8, 0))
+    return Tiles(rows, keys, pack, warps, stages=3 if size <= 128 and deep else 2)
 
 
 def forward(

@@ -29,23 +29,47 @@ def crossed(slashes: Tensor, block: int) -> Tensor:
     return before[:, block:] > before[:, :-block]
 
 
-def line_pairs(slashes: Tensor, columns: Tensor, block: int, *, loaded: bool = False) -> Tensor:
+def line_pairs(slashes: Tensor, columns: Tensor, block: int) -> Tensor:
     """Causal query-key pairs that lines bring, none counted twice: int64 `[heads]`.
 
     Args:
         slashes: bool `[heads, length]`, by offset.
         columns: bool `[heads, length]`, by key.
         block: query rows in a row block.
-        loaded: count `block` pairs for each key that a row block meets, whatever of these are causal or exist.
 
     """
-    length = slashes.shape[1]
-    device = slashes.device
+    return _pairs(_given(slashes, block), columns, block, loaded=False)
+
+
+def attended_and_loaded(slashes: Tensor, columns: Tensor, block: int) -> tuple[Tensor, Tensor]:
+    """`line_pairs`, and `block` pairs for each key that a row block meets, whatever of these are causal or exist."""
+    given = _given(slashes, block)
+    return _pairs(given, columns, block, loaded=False), _pairs(given, columns, block, loaded=True)
+
+
+def _given(slashes: Tensor, block: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of `crossed` the row block's own keys and earlier ones; and what the diagonals give to each key.
+
+    That is, for `[heads, length]`: in how many row blocks after its own, and whether in the last of these.
+    """
+    heads, length = slashes.shape
+    blocks = -(-length // block)
+    met = crossed(slashes, block)
+    own, earlier = met[:, :block], met[:, block:]
+    # How often the diagonals meet a key is a sum over every `block`-th distance.
+    padded = torch.nn.functional.pad(earlier, (0, blocks * block - (length - 1)))
+    chain = padded.view(heads, blocks, block).cumsum(dim=1, dtype=torch.int32).flatten(1)
+    distance = (blocks - 1) * block - torch.arange(length, device=slashes.device)
+    at = (distance - 1).clamp(min=0)
+    return own, earlier, chain[:, at], padded[:, at]
+
+
+def _pairs(given: tuple[Tensor, Tensor, Tensor, Tensor], columns: Tensor, block: int, *, loaded: bool) -> Tensor:
+    own, earlier, given_blocks, given_last = given
+    length, device = columns.shape[1], columns.device
     blocks = -(-length // block)
     last = (blocks - 1) * block
     position = torch.arange(length, device=device)
-    met = crossed(slashes, block)
-    own, earlier = met[:, :block], met[:, block:]
     # Rows of the row blocks that a diagonal's key lies inside of, for the keys of a row block itself and for others.
     behind = torch.arange(block - 1, -1, -1, device=device)
     tail = length - last
@@ -60,15 +84,9 @@ def line_pairs(slashes: Tensor, columns: Tensor, block: int, *, loaded: bool = F
         in_own = (position // block * block + block).clamp(max=length) - position
         rows, rows_last = block, tail
     by_slashes = (own * weight_own).sum(dim=1) + (earlier * weight_earlier.clamp(min=0)).sum(dim=1)
-    # A column meets its own row block and each later one; how many of these the diagonals gave it already is a sum over
-    # every `block`-th distance.
-    padded = torch.nn.functional.pad(earlier, (0, blocks * block - (length - 1)))
-    chain = padded.view(-1, blocks, block).cumsum(dim=1, dtype=torch.int32).flatten(1)
-    distance = last - position
-    later = distance > 0
-    at = (distance - 1).clamp(min=0)
-    given_later = chain[:, at] * rows - padded[:, at].int() * (rows - rows_last)
+    # A column meets its own row block and each later one, but for what the diagonals gave it already.
+    given_later = given_blocks * rows - given_last.int() * (rows - rows_last)
     given_own = own[:, block - 1 - position % block] * in_own
     all_later = (blocks - 1 - position // block - 1) * rows + rows_last
-    brings = in_own - given_own + torch.where(later, all_later - given_later, 0)
+    brings = in_own - given_own + torch.where(position < last, all_later - given_later, 0)
     return by_slashes + (columns * brings).sum(dim=1)

@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from sparsetol_kernels.lines import crossed, line_pairs
+from sparsetol_kernels.lines import attended_and_loaded, crossed
 
 
 def causal_weights(length: int, block: int, device: torch.device) -> Tensor:
@@ -134,15 +135,17 @@ class LineSelection:
 
     def attended(self) -> Tensor:
         """Share of causal pairs attended, per query head: float64 `[query heads]`."""
-        return self._share(line_pairs(self.slashes, self.columns, self.block))
+        return self._shares[0]
 
     def loaded(self) -> Tensor:
         """Share of causal pairs computed when a block's every row meets its keys: float64 `[query heads]`."""
-        return self._share(line_pairs(self.slashes, self.columns, self.block, loaded=True))
+        return self._shares[1]
 
-    def _share(self, pairs: Tensor) -> Tensor:
+    @functools.cached_property
+    def _shares(self) -> tuple[Tensor, Tensor]:
         length = self.columns.shape[1]
-        return pairs.double() / (length * (length + 1) // 2)
+        attended, loaded = attended_and_loaded(self.slashes, self.columns, self.block)
+        return attended.double() / (length * (length + 1) // 2), loaded.double() / (length * (length + 1) // 2)
 
 
 PrefillSelection = KeySelection | BlockSelection | LineSelection

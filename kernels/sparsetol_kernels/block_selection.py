@@ -57,12 +57,15 @@ def select_blocks(
         _NAME, f"counts are {counts.dtype} on {counts.device}; wanted int32 on {query.device}",
     )  # fmt: skip
     chosen = selection_backend(query, block, backend)
-    count = counts.expand(batch, key.shape[1] if per_key_head else heads, -1)
     if chosen is Backend.PYTORCH:
+        count = counts.expand(batch, key.shape[1] if per_key_head else heads, -1)
         return _by_definition(query, key, counts, most, block, per_key_head), count
     rows_contiguous = (tensor if tensor.stride(3) == 1 else tensor.contiguous() for tensor in (query, key))
     module = importlib.import_module("sparsetol_kernels.on_triton.block_selection")
-    return module.select(*rows_contiguous, counts.contiguous(), most, block, per_key_head=per_key_head), count
+    found: tuple[Tensor, Tensor] = module.select(
+        *rows_contiguous, counts.contiguous(), most, block, per_key_head=per_key_head
+    )
+    return found
 
 
 def selection_backend(query: Tensor, block: int, backend: Backend | None = None) -> Backend:

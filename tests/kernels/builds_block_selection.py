@@ -6,7 +6,7 @@ from sparsetol_kernels.on_triton.block_selection import best_blocks, block_means
 
 from tests.kernels.compiling import Build
 
-_BEST = {"Scores": "*fp32", "Counts": "*i32", "Index": "*i32"}
+_BEST = {"Scores": "*fp32"} | dict.fromkeys(("Counts", "Index", "Listed"), "*i32")
 
 BUILDS = [
     *(

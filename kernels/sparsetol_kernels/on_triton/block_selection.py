@@ -49,8 +49,8 @@ def in_order(bits):
 
 
 @triton.jit
-def best_blocks(Scores, Counts, Index, blocks, most, WIDE: tl.constexpr):
-    """Grid: (row blocks, rows of heads). Lists the first, the own and the previous block, then those of best score.
+def best_blocks(Scores, Counts, Index, Listed, blocks, most, WIDE: tl.constexpr):
+    """Grid: (row blocks, rows of heads). The first, the own and the previous block and those of best score, and how many.
 
     A bound is sought that as many scores exceed as there is room for: halving the range of scores finds it in about
     log2(range / gap) rounds, halving their bits where scores lie unevenly. Where ties at the last place leave no such
@@ -58,6 +58,7 @@ def best_blocks(Scores, Counts, Index, blocks, most, WIDE: tl.constexpr):
     """
     row, head = tl.program_id(0), tl.program_id(1).to(tl.int64)
     wanted = tl.load(Counts + row)
+    tl.store(Listed + head * blocks + row, wanted)
     block = tl.arange(0, WIDE)
     # Whole vectors are loaded.
     inside = block < tl.minimum(row // 16 * 16 + 16, blocks)
@@ -115,7 +116,9 @@ def warps_for(wide: int) -> int:
     return wide // 1024 if wide >= 8192 else max(1, wide // 2048)
 
 
-def select(query: Tensor, key: Tensor, counts: Tensor, most: int, block: int, *, per_key_head: bool) -> Tensor:
+def select(
+    query: Tensor, key: Tensor, counts: Tensor, most: int, block: int, *, per_key_head: bool
+) -> tuple[Tensor, Tensor]:
     """`select_blocks` with inputs that were checked."""
     batch, heads, _, size = query.shape
     key_heads = key.shape[1]
@@ -125,13 +128,15 @@ def select(query: Tensor, key: Tensor, counts: Tensor, most: int, block: int, *,
     blocks = counts.shape[0]
     lists_each = heads // key_heads // shared
     index = torch.empty(batch, key_heads * lists_each, blocks, most, dtype=torch.int32, device=query.device)
+    listed = torch.empty(batch, key_heads * lists_each, blocks, dtype=torch.int32, device=query.device)
     wide = triton.next_power_of_2(blocks)
+    lists_count = listed.view(batch * key_heads, lists_each, blocks)
     lists = index.view(batch * key_heads, lists_each, blocks, most)
     at_once = max(1, SCORES_AT_ONCE // (lists_each * blocks * blocks))
     for first in range(0, batch * key_heads, at_once):
         part = slice(first, first + at_once)
         scores = rows[part] @ columns[part]
         best_blocks[(blocks, scores.shape[0] * lists_each)](
-            scores, counts, lists[part], blocks, most, WIDE=wide, num_warps=warps_for(wide)
+            scores, counts, lists[part], lists_count[part], blocks, most, WIDE=wide, num_warps=warps_for(wide)
         )
-    return index
+    return index, listed

@@ -50,7 +50,7 @@ def in_order(bits):
 
 @triton.jit
 def best_blocks(Scores, Counts, Index, Listed, blocks, most, WIDE: tl.constexpr):
-    """Grid: (row blocks, rows of heads). The first, the own and the previous block and those of best score, and how many.
+    """Grid: (row blocks, rows of heads). The first, the own and the previous block, those of best score, their number.
 
     A bound is sought that as many scores exceed as there is room for: halving the range of scores finds it in about
     log2(range / gap) rounds, halving their bits where scores lie unevenly. Where ties at the last place leave no such

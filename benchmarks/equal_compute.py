@@ -195,12 +195,10 @@ def repeated(call: Callable[[], object], setting: Setting, device: torch.device)
     }
 
 
-@torch.inference_mode()
-def prefills(name: str, loaded: LoadedModel, setting: Setting) -> list[dict[str, Any]]:
+def prefills(name: str, loaded: LoadedModel, setting: Setting) -> Iterator[dict[str, Any]]:
     """A row for each length and policy."""
     shape = shape_of(loaded.model)
     generator = torch.Generator().manual_seed(1)
-    rows = []
     for length in setting.prefill_lengths:
         prompt = torch.randint(VOCABULARY, (length,), generator=generator).tolist()
         for policy_name, policy in setting.prefill_policies.items():
@@ -212,25 +210,19 @@ def prefills(name: str, loaded: LoadedModel, setting: Setting) -> list[dict[str,
             def read(prompt: list[int] = prompt, policy: Policy = policy) -> object:
                 return generate(loaded, [prompt], [1], policy)
 
-            rows.append(
-                {
-                    "phase": "prefill", "model": name, "policy": policy_name, "length": length, "batch": 1,
-                    "backend": ", ".join(sorted(current.backends)), "loaded_sparsity": saved, "cost": cost.total,
-                    "parts": {"matrices": cost.matrices, "attention": cost.attention + cost.selection},
-                    # What the paper counts: all pairs, causal or not.
-                    "cost_all_pairs": cost.total + cost.attention,
-                    **repeated(read, setting, loaded.device),
-                }
-            )  # fmt: skip
-            show(rows[-1])
-    return rows
+            yield {
+                "phase": "prefill", "model": name, "policy": policy_name, "length": length, "batch": 1,
+                "backend": ", ".join(sorted(current.backends)), "loaded_sparsity": saved, "cost": cost.total,
+                "parts": {"matrices": cost.matrices, "attention": cost.attention + cost.selection},
+                # What the paper counts: all pairs, causal or not.
+                "cost_all_pairs": cost.total + cost.attention,
+                **repeated(read, setting, loaded.device),
+            }  # fmt: skip
 
 
-@torch.inference_mode()
-def decodes(name: str, loaded: LoadedModel, setting: Setting) -> list[dict[str, Any]]:
+def decodes(name: str, loaded: LoadedModel, setting: Setting) -> Iterator[dict[str, Any]]:
     """A row for each number of cached tokens, batch and policy; seconds of a token of one sequence."""
     shape = shape_of(loaded.model)
-    rows = []
     for cached, batch in setting.decode:
         like = next(loaded.model.parameters())
         # A step to warm up, then the repeats and one that does not count. Nothing is decoded twice: page bounds grow
@@ -257,16 +249,12 @@ def decodes(name: str, loaded: LoadedModel, setting: Setting) -> list[dict[str, 
             saved = current.meter.loaded_sparsity("decode") or 0.0
             cost = decode_bytes(shape, cached, batch, 1 - saved)
             tokens = setting.steps * batch
-            rows.append(
-                {
-                    "phase": "decode", "model": name, "policy": policy_name, "length": cached, "batch": batch,
-                    "backend": ", ".join(sorted(current.backends)), "loaded_sparsity": saved, "cost": cost.total,
-                    "parts": {"matrices": cost.weights, "attention": cost.cache},
-                    **found, "seconds": found["seconds"] / tokens, "wall_seconds": found["wall_seconds"] / tokens,
-                }
-            )  # fmt: skip
-            show(rows[-1])
-    return rows
+            yield {
+                "phase": "decode", "model": name, "policy": policy_name, "length": cached, "batch": batch,
+                "backend": ", ".join(sorted(current.backends)), "loaded_sparsity": saved, "cost": cost.total,
+                "parts": {"matrices": cost.weights, "attention": cost.cache},
+                **found, "seconds": found["seconds"] / tokens, "wall_seconds": found["wall_seconds"] / tokens,
+            }  # fmt: skip
 
 
 def show(row: dict[str, Any]) -> None:
@@ -326,6 +314,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--device", choices=["cpu", "cuda"], required=True)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="stop after the point at which they are over")
     options = parser.parse_args()
     device, setting = torch.device(options.device), CPU if options.device == "cpu" else CUDA
     attention.register()
@@ -333,10 +322,20 @@ def main() -> None:
         torch.set_num_threads(1)
     begun = time.monotonic()
     rows: list[dict[str, Any]] = []
+    complete = True
     for name, sizes in setting.shapes.items():
         loaded = build(sizes, setting, device)
-        rows += prefills(name, loaded, setting) + decodes(name, loaded, setting)
+        with torch.inference_mode():
+            for row in itertools.chain(prefills(name, loaded, setting), decodes(name, loaded, setting)):
+                rows.append(row)
+                show(row)
+                if time.monotonic() - begun > options.seconds:
+                    complete = False
+                    break
         del loaded
+        if not complete:
+            print(f"stopped after {options.seconds:g} s, {len(rows)} points: what follows is of these")
+            break
     dense = {
         (row["phase"], row["model"], row["length"], row["batch"]): row["cost"]
         for row in rows
@@ -351,8 +350,9 @@ def main() -> None:
         print(line)
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
     result = {
-        "device": name, "seconds": round(time.monotonic() - begun, 1), "dtype": str(setting.dtype),
-        "shapes": setting.shapes, "environment": environment(), "summary": found, "rates": speeds,
+        "device": name, "complete": complete, "seconds": round(time.monotonic() - begun, 1),
+        "dtype": str(setting.dtype), "shapes": setting.shapes, "environment": environment(),
+        "summary": found, "rates": speeds,
     }  # fmt: skip
     print(f"{name}: {result['seconds']} s")
     if options.out is not None:

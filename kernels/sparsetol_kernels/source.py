@@ -12,7 +12,9 @@ FOLDERS = ("on_triton", "on_gluon")
 
 
 def source_hash(*files: str) -> str:
-    """First 16 hexadecimal digits of SHA-256 over kernel sources, by path and code: comments and layout do not count.
+    """First 16 hexadecimal digits of SHA-256 over kernel sources, by path and code.
+
+    Comments, docstrings and layout do not count.
 
     Args:
         files: paths inside this package, such as "on_triton/block_sparse.py"; none for all kernels.
@@ -34,10 +36,15 @@ def source_hash(*files: str) -> str:
 
 def _code(text: str) -> str:
     """The tokens, one after the other; a new line counts where it ends a statement, and so does what is indented."""
-    parts = []
+    parts: list[str] = []
+    begins = True
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type in {tokenize.COMMENT, tokenize.NL} or (begins and token.type == tokenize.STRING):
+            # A statement that begins with a string is one that says something to readers.
+            continue
+        begins = token.type in {tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
         if token.type in {tokenize.INDENT, tokenize.DEDENT}:
             parts.append(">" if token.type == tokenize.INDENT else "<")
-        elif token.type not in {tokenize.COMMENT, tokenize.NL}:
+        else:
             parts.append(token.string)
     return "".join(parts)

@@ -25,7 +25,7 @@ def test_it_follows_the_files_that_are_named(tmp_path: Path, monkeypatch: pytest
         source_hash("on_triton/c.py")
 
 
-def test_comments_and_layout_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_comments_docstrings_and_layout_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "__file__", str(tmp_path / "source.py"))
     file = tmp_path / "a.py"
     file.write_text("if a:\n    b = f(c)\nd\n", encoding="utf-8")
@@ -35,3 +35,9 @@ def test_comments_and_layout_do_not_count(tmp_path: Path, monkeypatch: pytest.Mo
     assert source_hash("a.py") == before
     file.write_text("if a:\n    b = f(c)\n    d\n", encoding="utf-8")
     assert source_hash("a.py") != before
+    file.write_text('def f():\n    """One."""\n    return "a"\n', encoding="utf-8")
+    said = source_hash("a.py")
+    file.write_text('def f():\n    """Another,\n    longer.\n    """\n    return "a"\n', encoding="utf-8")
+    assert source_hash("a.py") == said
+    file.write_text('def f():\n    """One."""\n    return "b"\n', encoding="utf-8")
+    assert source_hash("a.py") != said

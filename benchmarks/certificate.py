@@ -1,7 +1,7 @@
 """A certificate of a model, from end to end: what the sweep takes, and whether the contract that it writes holds.
 
-    python benchmarks/certificate.py baselines/reference/model --work /tmp/certificate
-    python benchmarks/certificate.py baselines/reference/model --work /tmp/certificate --repetitions 100
+    python -m benchmarks.certificate baselines/reference/model --work /tmp/certificate
+    python -m benchmarks.certificate baselines/reference/model --work /tmp/certificate --repetitions 100
 
 Writes a contract with every method into the work folder, records dense baselines, sweeps, and then gates the contract
 that the sweep wrote again and again, each time on items of another seed, `--at-once` of them side by side, which take
@@ -12,7 +12,6 @@ a line of `repetitions.jsonl`. What came out goes to `certificate.md`.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import os
 import re
@@ -28,6 +27,7 @@ import torch
 import yaml
 from sparsetol_suites.lengths import show_length
 
+from benchmarks.plugin_options import plugin_options
 from pytest_sparsetol.sweep.certificate import Certificate, read
 
 METHODS = {
@@ -67,10 +67,9 @@ def contract(model: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 def run(folder: Path, *arguments: str, quiet: bool = False, gpu: int | None = None) -> int:
     """Run pytest in the work folder; its output goes to the terminal."""
-    installed = {point.name for point in importlib.metadata.entry_points(group="pytest11")}
-    plugin = [] if "sparsetol" in installed else ["-p", "pytest_sparsetol.plugin"]
     command = [
-        sys.executable, "-m", "pytest", *plugin, *arguments, "--rootdir", str(folder), "-c", str(folder / "pytest.ini"),
+        sys.executable, "-m", "pytest", *plugin_options(),
+        *arguments, "--rootdir", str(folder), "-c", str(folder / "pytest.ini"),
     ]  # fmt: skip
     return subprocess.run(  # noqa: S603  # this interpreter, our files
         command, cwd=folder, check=False, stdout=subprocess.DEVNULL if quiet else None,

@@ -257,6 +257,16 @@ def decodes(name: str, loaded: LoadedModel, setting: Setting) -> Iterator[dict[s
             }  # fmt: skip
 
 
+def points(setting: Setting, device: torch.device) -> Iterator[dict[str, Any]]:
+    """All rows, a model after the other."""
+    for name, sizes in setting.shapes.items():
+        loaded = build(sizes, setting, device)
+        yield from prefills(name, loaded, setting)
+        yield from decodes(name, loaded, setting)
+        # Before the next one is made: two do not fit.
+        del loaded
+
+
 def show(row: dict[str, Any]) -> None:
     """One line."""
     point = f"{row['phase']:8}{row['model']:7} {row['policy']:19} {row['length']:6} x{row['batch']}"
@@ -284,8 +294,11 @@ def summary(rows: Sequence[dict[str, Any]], phase: str, which: str, cost: str = 
         if across if which == "across" else one["cost"] > other["cost"]:
             errors.append(math.log((one["seconds"] / other["seconds"]) / (one[cost] / other[cost])))
     factors = sorted(abs(error) for error in errors)
-    return {
-        "phase": phase, "points": which, "cost": cost, "n_points": len(points), "n_pairs": len(errors),
+    counted = {"phase": phase, "points": which, "cost": cost, "n_points": len(points), "n_pairs": len(errors)}
+    if not errors:
+        # A run that was stopped before its second model.
+        return counted
+    return counted | {
         "rank_correlation": float(
             spearmanr([row[cost] for row in points], [row["seconds"] for row in points]).statistic
         ),
@@ -300,6 +313,8 @@ def summary(rows: Sequence[dict[str, Any]], phase: str, which: str, cost: str = 
 def rates(rows: Sequence[dict[str, Any]], phase: str) -> dict[str, Any]:
     """FLOPs or bytes a second of each part, by least squares of relative errors over dense points."""
     points = [row for row in rows if row["phase"] == phase and row["policy"] == "dense"]
+    if not points:
+        return {"phase": phase, "n_points": 0}
     parts = ("matrices", "attention")
     sides = np.array([[row["parts"][part] / row["seconds"] for part in parts] for row in points])
     per_unit, _ = nnls(sides, np.ones(len(points)))
@@ -323,19 +338,14 @@ def main() -> None:
     begun = time.monotonic()
     rows: list[dict[str, Any]] = []
     complete = True
-    for name, sizes in setting.shapes.items():
-        loaded = build(sizes, setting, device)
-        with torch.inference_mode():
-            for row in itertools.chain(prefills(name, loaded, setting), decodes(name, loaded, setting)):
-                rows.append(row)
-                show(row)
-                if time.monotonic() - begun > options.seconds:
-                    complete = False
-                    break
-        del loaded
-        if not complete:
-            print(f"stopped after {options.seconds:g} s, {len(rows)} points: what follows is of these")
-            break
+    with torch.inference_mode():
+        for row in points(setting, device):
+            rows.append(row)
+            show(row)
+            if time.monotonic() - begun > options.seconds:
+                complete = False
+                print(f"stopped after {options.seconds:g} s, {len(rows)} points: what follows is of these")
+                break
     dense = {
         (row["phase"], row["model"], row["length"], row["batch"]): row["cost"]
         for row in rows

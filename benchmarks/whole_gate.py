@@ -1,10 +1,10 @@
 """The whole gate on one device, all six methods, and one device's run against another's, item by item.
 
-    python benchmarks/whole_gate.py run baselines/reference/model --device cuda --out build/gate-cuda
-    python benchmarks/whole_gate.py run baselines/reference/model --device cpu --out build/gate-cpu
-    python benchmarks/whole_gate.py run SmolLM2-135M-Instruct.Q4_1.gguf --suite examples/smollm2/suite.yaml \
+    python -m benchmarks.whole_gate run baselines/reference/model --device cuda --out build/gate-cuda
+    python -m benchmarks.whole_gate run baselines/reference/model --device cpu --out build/gate-cpu
+    python -m benchmarks.whole_gate run SmolLM2-135M-Instruct.Q4_1.gguf --suite examples/smollm2/suite.yaml \
         --groups single_qa --lengths 2k 4k --items 12 --threshold 0.25 --device cuda --out build/smollm2-cuda
-    python benchmarks/whole_gate.py compare build/gate-cpu build/gate-cuda --out build/gate-differences.json
+    python -m benchmarks.whole_gate compare build/gate-cpu build/gate-cuda --out build/gate-differences.json
 
 `run` writes a contract, records dense baselines on the device, runs every cell and keeps the store, the JSON report and
 what the terminal showed. `compare` sets verdicts, measured sparsity, dense scores and paired losses of the same items
@@ -14,7 +14,6 @@ side by side, and says where they differ.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import subprocess
 import sys
@@ -23,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from benchmarks.plugin_options import plugin_options
 
 DEPLOYMENTS: dict[str, dict[str, dict[str, object]]] = {
     "vertical-slash": {"prefill": {"method": "vertical_slash", "sparsity": 0.8}},
@@ -56,12 +57,11 @@ def run(options: argparse.Namespace) -> int:
         },
     }  # fmt: skip
     (out / "sparsetol.yaml").write_text(yaml.safe_dump(contract, sort_keys=False), encoding="utf-8")
-    installed = {point.name for point in importlib.metadata.entry_points(group="pytest11")}
-    plugin = [] if "sparsetol" in installed else ["-p", "pytest_sparsetol.plugin"]
     report = (out / "report.json").resolve()
     begun = time.monotonic()
     command = [
-        sys.executable, "-m", "pytest", *plugin, "sparsetol.yaml", "--sparsetol-record", f"--sparsetol-json={report}",
+        sys.executable, "-m", "pytest", *plugin_options(),
+        "sparsetol.yaml", "--sparsetol-record", f"--sparsetol-json={report}",
         "-p", "no:cacheprovider", "--color=no", *(["-k", options.select] if options.select else []),
         *(["-n", str(options.workers)] if options.workers else []),
     ]  # fmt: skip

@@ -25,19 +25,31 @@ def test_it_follows_the_files_that_are_named(tmp_path: Path, monkeypatch: pytest
         source_hash("on_triton/c.py")
 
 
-def test_comments_docstrings_and_layout_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("text", "same", "other"),
+    [
+        (
+            "if a:\n    b = f(c)\nd\n",
+            "if a:  # why\n    b = f(\n        c\n    )\n\nd\n",
+            "if a:\n    b = f(c)\n    d\n",
+        ),
+        (
+            'def f():\n    """One."""\n    return "a"\n',
+            'def f():\n    """Another,\n    longer.\n    """\n    return "a"\n',
+            'def f():\n    """One."""\n    return "b"\n',
+        ),
+    ],
+    ids=["comments and layout", "docstrings"],
+)
+def test_what_is_only_for_readers_does_not_count(
+    text: str, same: str, other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(source, "__file__", str(tmp_path / "source.py"))
     file = tmp_path / "a.py"
-    file.write_text("if a:\n    b = f(c)\nd\n", encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
     before = source_hash("a.py")
 
-    file.write_text("if a:  # why\n    b = f(\n        c\n    )\n\nd\n", encoding="utf-8")
+    file.write_text(same, encoding="utf-8")
     assert source_hash("a.py") == before
-    file.write_text("if a:\n    b = f(c)\n    d\n", encoding="utf-8")
+    file.write_text(other, encoding="utf-8")
     assert source_hash("a.py") != before
-    file.write_text('def f():\n    """One."""\n    return "a"\n', encoding="utf-8")
-    said = source_hash("a.py")
-    file.write_text('def f():\n    """Another,\n    longer.\n    """\n    return "a"\n', encoding="utf-8")
-    assert source_hash("a.py") == said
-    file.write_text('def f():\n    """One."""\n    return "b"\n', encoding="utf-8")
-    assert source_hash("a.py") != said

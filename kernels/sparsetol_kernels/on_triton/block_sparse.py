@@ -117,29 +117,34 @@ class Tiles:
 
 
 def tiles_for(dtype: torch.dtype, size: int, block: int, pack: int, capability: tuple[int, int]) -> Tiles:
-    """Tiles without spilled registers and within 99 KiB of shared memory, 227 KiB on Hopper.
+    """Tiles within 99 KiB of shared memory, 227 KiB on Hopper.
 
+    No registers spill, but for up to 24 bytes a thread in float32 and, on sm80, at blocks of 16.
     `pack` is the most query heads that may share a tile, a power of 2.
     """
     hopper = capability >= (9, 0)
     if dtype == torch.float32:
-        most_rows, keys = 32, 32 if size <= 128 else 16
+        most_rows, keys = 32, min(block, 32) if size <= 128 and hopper else 16
     elif size <= 128:
         most_rows, keys = 128, 64
     else:
-        most_rows, keys = (128, 32) if hopper else (64, 32)
+        most_rows, keys = (128, 32) if hopper else (64, min(block, 32))
     rows = min(block, most_rows)
     while pack * rows > most_rows:
         pack //= 2
     if dtype == torch.float32 or size > 128:
-        warps = 8 if rows * pack > 16 else 4
+        many = hopper or (dtype == torch.float32 and size > 128)
+        warps = 8 if rows * pack > (16 if many else 32) else 4
         if hopper and dtype != torch.float32 and rows * pack < 128:
             keys = 64
     else:
-        warps = {128: 8, 64: 4 if hopper or pack == 1 else 8, 32: 4}.get(rows * pack, 2)
+        alone = hopper and pack == 1
+        warps = {128: 8, 64: 4 if hopper or pack == 1 else 8, 32: 2 if alone else 4}.get(rows * pack, 1 if alone else 2)
         # Keys of one block need one entry of the list; more than that gather.
-        if block == 16 or (block == 32 and pack > 1) or (rows * pack == 64 and not hopper):
+        if block == 16 or (block == 32 and pack > 1) or (rows * pack >= 64 and not hopper):
             keys = 32
+        if alone and rows <= 32:
+            keys = rows
     deep = hopper or dtype == torch.float32 or (rows * pack == 64 and capability == (8, 0))
     return Tiles(rows, keys, pack, warps, stages=3 if size <= 128 and deep else 2)
 

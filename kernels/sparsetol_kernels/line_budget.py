@@ -57,11 +57,11 @@ def lines_that_fit(
 
 
 def _by_definition(column_rank: Tensor, slash_rank: Tensor, budget: int, block: int) -> tuple[Tensor, Tensor]:
-    def held(lines: Tensor, columns: Tensor) -> Tensor:
-        return line_pairs(slash_rank < lines[:, None], column_rank < columns[:, None], block)
+    def fit(lines: Tensor, columns: Tensor) -> Tensor:
+        return line_pairs(slash_rank < lines[:, None], column_rank < columns[:, None], block)[None] <= budget
 
     heads, length = column_rank.shape
     one = torch.ones(heads, dtype=torch.int64, device=column_rank.device)
-    lines = largest_that_fits(lambda number: held(number, number) <= budget, one, length + 1)
-    columns = largest_that_fits(lambda number: held(lines, number.maximum(lines)) <= budget, one, length + 1)
+    lines = largest_that_fits(lambda number: fit(number[0], number[0]), one, length + 1)
+    columns = largest_that_fits(lambda number: fit(lines, number[0].maximum(lines)), one, length + 1)
     return lines, columns.maximum(lines)

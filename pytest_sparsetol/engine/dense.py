@@ -30,6 +30,7 @@ class FlashAttention:
         softcap: whether it takes one.
         head_sizes: channels of a head at most.
         capability: smallest and largest major compute capability that it is built for.
+        shares: major compute capability from which several of its programs can share a sequence.
 
     """
 
@@ -38,13 +39,14 @@ class FlashAttention:
     softcap: bool
     head_sizes: int
     capability: tuple[int, int]
+    shares: int = 8
 
 
 _CANDIDATES = (
-    ("flash_attn.cute", "flash-attn 4", True, 256, (9, 10)),
-    ("flash_attn_interface", "flash-attn 3", True, 256, (9, 9)),
-    ("fa3_fwd_interface", "flash-attn 3", True, 256, (9, 9)),
-    ("flash_attn", "flash-attn 2", True, 256, (8, 9)),
+    ("flash_attn.cute", "flash-attn 4", True, 256, (9, 10), 10),
+    ("flash_attn_interface", "flash-attn 3", True, 256, (9, 9), 9),
+    ("fa3_fwd_interface", "flash-attn 3", True, 256, (9, 9), 9),
+    ("flash_attn", "flash-attn 2", True, 256, (8, 9), 8),
 )
 
 
@@ -52,13 +54,13 @@ _CANDIDATES = (
 def installed_flash_attention() -> tuple[FlashAttention, ...]:
     """What can be imported here, newest first."""
     found = []
-    for module, name, softcap, head_sizes, capability in _CANDIDATES:
+    for module, name, softcap, head_sizes, capability, shares in _CANDIDATES:
         try:
             call = importlib.import_module(module).flash_attn_func
         except (ImportError, OSError, AttributeError):
             # Not installed, or built for another torch or CUDA: the next one serves.
             continue
-        found.append(FlashAttention(name, call, softcap, head_sizes, capability))
+        found.append(FlashAttention(name, call, softcap, head_sizes, capability, shares))
     return tuple(found)
 
 
@@ -71,6 +73,9 @@ def flash_attention_for(query: Tensor, value: Tensor, scoring: Scoring) -> Flash
         fits = max(query.shape[-1], value.shape[-1]) <= library.head_sizes and query.shape[-1] == value.shape[-1]
         least, most = library.capability
         if not fits or not least <= major <= most or (scoring.softcap is not None and not library.softcap):
+            continue
+        if query.shape[2] == 1 and major < library.shares:
+            # A decoding step would be one program a key head, many times slower than what comes next.
             continue
         if _takes(library, query.dtype, query.shape[-1], scoring.window is not None, scoring.softcap, query.device):
             return library
@@ -183,8 +188,9 @@ def _flash(library: FlashAttention, query: Tensor, key: Tensor, value: Tensor, s
     extras: dict[str, Any] = {} if scoring.softcap is None else {"softcap": scoring.softcap}
     if library.name != "flash-attn 2":
         # The library decides how many programs share a sequence; as they call it, one does, and a decoding step is
-        # many times slower. FlashAttention-2 always decides by itself.
-        extras["num_splits"] = 0
+        # many times slower. FlashAttention-2 always decides by itself. Where none can share, it must not try.
+        alone = query.is_cuda and torch.cuda.get_device_capability(query.device)[0] < library.shares
+        extras["num_splits"] = 1 if alone else 0
     # No copies: they take any strides but that of the last dimension, and the keys are the whole cache.
     q, k, v = (tensor.transpose(0, 1)[None] for tensor in (query, key, value))
     out = library.call(q, k, v, softmax_scale=scoring.scale, causal=True, window_size=window, **extras)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from sparsetol_kernels.selection import LineSelection
     from torch import Tensor
 
+_FEW_LINES = 1 << 19
+"""Lines of a layer up to which several budgets are tried in a pass."""
+
 
 @dataclass(frozen=True)
 class FlexPrefill(PrefillMethod):
@@ -112,16 +115,28 @@ class FlexPrefill(PrefillMethod):
             return LineSelection(vertical_rank < covering, slash_rank < covering, self.block)
         budget = int(self.kept * heads * (length * (length + 1) // 2))
 
-        def fits(slashes: Tensor, columns: Tensor) -> Tensor:
-            return line_pairs(slash_rank < slashes, vertical_rank < columns, self.block).sum() <= budget
+        def fit(slashes: Tensor, columns: Tensor) -> Tensor:
+            crossing, listed = (
+                (rank < bound.view(-1, 1, 1)).expand(at_once, -1, -1).flatten(0, 1)
+                for rank, bound in ((slash_rank, slashes), (vertical_rank, columns))
+            )
+            return line_pairs(crossing, listed, self.block).view(at_once, heads).sum(dim=1) <= budget
 
         none, every = torch.zeros((), dtype=torch.int64, device=query.device), need.numel()
-        lines = largest_that_fits(lambda number: fits(number, number), none, every).maximum((need < 0).sum())
-        columns = largest_that_fits(lambda number: fits(lines, number.maximum(lines)), none, every).maximum(lines)
+        at_once = _tried_at_once(need)
+        lines = largest_that_fits(lambda number: fit(number, number), none, every, at_once=at_once)
+        lines = lines.maximum((need < 0).sum())
+        columns = largest_that_fits(lambda number: fit(lines, number.maximum(lines)), none, every, at_once=at_once)
+        columns = columns.maximum(lines)
         # Lines are taken whose coverage ahead is under alpha: the largest alpha is that of the first not taken.
         ahead = torch.cat([ordered.values, need.new_full((1,), floor + 1.0)])
         found = {"alpha": (ahead[lines] - floor).clamp(min=0.0)}
         return LineSelection(vertical_rank < columns, slash_rank < lines, self.block, found)
+
+
+def _tried_at_once(need: Tensor) -> int:
+    """Budgets that a pass tries: over few lines on a GPU, a pass takes as long as its launches."""
+    return 16 if need.is_cuda and need.numel() <= _FEW_LINES else 1
 
 
 def _places(scores: Tensor, forced: int, floor: int) -> tuple[Tensor, Tensor]:

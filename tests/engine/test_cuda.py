@@ -68,8 +68,10 @@ def test_dense_backends(
 
     record_property("backend", backend)
     # Builds leave out what they like of the rest.
+    shares = next((one.shares for one in installed if one.name == library), 0)
     if library != "none" and dtype == torch.bfloat16 and name == "plain":
-        assert backend == library
+        decodes = queries > 1 or torch.cuda.get_device_capability()[0] >= shares
+        assert backend == (library if decodes else "sdpa")
     for sequence, start in enumerate(starts):
         first = max(0, start - (700 - queries))
         expected = dense_attention(

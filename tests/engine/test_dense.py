@@ -78,8 +78,8 @@ class OnCuda:
 
     device = torch.device("cuda")
 
-    def __init__(self, size: int, dtype: torch.dtype = torch.bfloat16) -> None:
-        self.shape = (1, 1, 1, size)
+    def __init__(self, size: int, dtype: torch.dtype = torch.bfloat16, queries: int = 2) -> None:
+        self.shape = (1, 1, queries, size)
         self.dtype = dtype
 
 
@@ -107,6 +107,23 @@ def test_the_newest_library_that_fits_is_taken(
     found = dense.flash_attention_for(query, query, Scoring(1.0, softcap=softcap))
 
     assert (found.name if found else None) == chosen
+
+
+@pytest.mark.parametrize(("queries", "major", "chosen"), [(1, 9, "old"), (2, 9, "new"), (1, 10, "new")])
+def test_a_library_decodes_only_where_its_programs_can_share_a_sequence(
+    queries: int, major: int, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = FlashAttention("new", print, softcap=True, head_sizes=64, capability=(9, 10), shares=10)
+    old = FlashAttention("old", print, softcap=True, head_sizes=64, capability=(8, 10))
+    monkeypatch.setattr(dense, "installed_flash_attention", lambda: (new, old))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (major, 0))
+    monkeypatch.setattr(dense, "_takes", lambda *call: True)
+    query: Any = OnCuda(64, queries=queries)
+
+    found = dense.flash_attention_for(query, query, Scoring(1.0))
+
+    assert found is not None
+    assert found.name == chosen
 
 
 def test_a_build_without_windows_is_left_for_calls_with_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,9 @@ Writes a contract with every method into the work folder, records dense baseline
 that the sweep wrote again and again, each time on items of another seed, `--at-once` of them side by side, which take
 the GPUs in turn. Run again, it goes on where it was stopped: the sweep keeps its finished cells, and each repetition is
 a line of `repetitions.jsonl`. What came out goes to `certificate.md`.
+
+`--so-far` runs nothing and prints the levels that a sweep which was stopped has finished; they are no claims, as those
+hold together only once every sequence has ended.
 """
 
 from __future__ import annotations
@@ -139,6 +142,30 @@ def markdown(certificate: Certificate, repetitions: list[dict[str, Any]], second
     return "\n".join(lines) + "\n"
 
 
+def so_far(folder: Path) -> str:
+    """The verdict and loss of each level that a sweep kept in pytest's cache, by policy, length and group."""
+    kept = sorted((folder / ".pytest_cache" / "d" / "sparsetol-sweep").glob("*.json"))
+    cells = [json.loads(path.read_text(encoding="utf-8"))["result"] for path in kept]
+    level_of = {id(cell): max(filter(None, cell["declared_sparsity"].values())) for cell in cells}
+    levels = sorted(set(level_of.values()))
+    rows: dict[tuple[str, int, str], dict[float, str]] = {}
+    for cell in cells:
+        row = rows.setdefault((cell["deployment"], cell["length"], cell["group"]), {})
+        row[level_of[id(cell)]] = f"{cell['verdict']} {100 * cell['degradation']:.1f} (n={cell['items']})"
+    lines = [
+        f"{len(cells)} levels on {', '.join(sorted({cell['device'] for cell in cells}))}: verdict of each by itself, "
+        "points lost and items. The sweep was stopped before its end, so that none of this is a claim.",
+        "",
+        "| policy | length | group | " + " | ".join(f"{level:g}" for level in levels) + " |",
+        "|---|---|---|" + "---|" * len(levels),
+    ]
+    for policy, length, group in sorted(rows):
+        found = rows[policy, length, group]
+        cut = " | ".join(found.get(level, "-") for level in levels)
+        lines.append(f"| {policy} | {show_length(length)} | {group} | {cut} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     """Record, sweep, repeat."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
@@ -158,8 +185,12 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=0, help="pytest-xdist workers of the sweep")
     parser.add_argument("--repetitions", type=int, default=0)
     parser.add_argument("--at-once", type=int, default=1, help="repetitions side by side")
+    parser.add_argument("--so-far", action="store_true", help="print the levels that a stopped sweep has finished")
     options = parser.parse_args()
     folder = options.work.resolve()
+    if options.so_far:
+        print(so_far(folder), end="")
+        return
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     text = yaml.safe_dump(contract(options.model.resolve(), options), sort_keys=False)

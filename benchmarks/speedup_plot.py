@@ -1,4 +1,4 @@
-"""Draws `speedup.svg` from `prefill-h100.json` and `decode-h100.json`: how much faster than dense attention.
+"""Draws `speedup.svg` from `prefill-h200.json` and `decode-h100.json`: how much faster than dense attention.
 
 python benchmarks/speedup_plot.py
 """
@@ -120,6 +120,7 @@ def draw(prefilled: Sequence[dict[str, Any]], decoded: Sequence[dict[str, Any]])
     lengths = sorted({row["length"] for row in prefilled if row["what"] == "dense FlashAttention-3" and "ms" in row})
     width, height = WIDTH * (len(lengths) + 1), HEIGHT + 52
     (device,) = (row["device"] for row in prefilled if row["what"] == "run")
+    (other,) = (row["name"] for row in decoded if row["label"] == "device")
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11">',
@@ -133,7 +134,7 @@ def draw(prefilled: Sequence[dict[str, Any]], decoded: Sequence[dict[str, Any]])
         parts.append(f'<circle cx="{x}" cy="{y}" r="4" fill="{colour}"/><text x="{x + 9}" y="{y + 4}">{name}</text>')
     parts.append(
         f'<text x="{MARGIN - 4}" y="{HEIGHT + 44}">- -&#160; 1 / (1 - sparsity). Times faster than '
-        f"FlashAttention-3 dense (decoding: than the best dense), {device}</text>"
+        f"FlashAttention-3 dense on {device} (decoding: than the best dense, on {other})</text>"
     )
     parts.append(f'<text x="{MARGIN}" y="{HEIGHT - 12}">sparsity</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
@@ -142,7 +143,7 @@ def draw(prefilled: Sequence[dict[str, Any]], decoded: Sequence[dict[str, Any]])
 def main() -> None:
     """Read the results and draw them."""
     prefilled, decoded = (
-        json.loads((RESULTS / f"{phase}-h100.json").read_text(encoding="utf-8")) for phase in ("prefill", "decode")
+        json.loads((RESULTS / name).read_text(encoding="utf-8")) for name in ("prefill-h200.json", "decode-h100.json")
     )
     (RESULTS / "speedup.svg").write_text(draw(prefilled, decoded), encoding="utf-8")
 

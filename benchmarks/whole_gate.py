@@ -2,8 +2,9 @@
 
     python -m benchmarks.whole_gate run baselines/reference/model --device cuda --out build/gate-cuda
     python -m benchmarks.whole_gate run baselines/reference/model --device cpu --out build/gate-cpu
-    python -m benchmarks.whole_gate run SmolLM2-135M-Instruct.Q4_1.gguf --suite examples/smollm2/suite.yaml \
-        --groups single_qa --lengths 2k 4k --items 12 --threshold 0.25 --device cuda --out build/smollm2-cuda
+    python -m benchmarks.whole_gate run SmolLM2-135M-Instruct.Q4_1.gguf --suite benchmarks/whole_gate_suite.yaml \
+        --groups single_qa --lengths 2k 4k --items 11 --threshold 0.25 --batch-size 2 --device cuda \
+        --out build/smollm2-cuda
     python -m benchmarks.whole_gate compare build/gate-cpu build/gate-cuda --out build/gate-differences.json
 
 `run` writes a contract, records dense baselines on the device, runs every cell and keeps the store, the JSON report and
@@ -137,7 +138,8 @@ def _dense(first: Path, second: Path) -> dict[str, Any]:
     """Stored dense scores of the two runs, by item."""
     stores = [
         {
-            row["item"]: row["score"]
+            # The store of a task and length is one file, and numbers its items from the start.
+            f"{path.stem.rpartition('-')[0]} {row['item']}": row["score"]
             for path in sorted((folder / "baselines").rglob("*.jsonl"))
             for row in map(json.loads, path.read_text(encoding="utf-8").splitlines())
             if "item" in row

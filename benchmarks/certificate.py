@@ -183,6 +183,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--workers", type=int, default=0, help="pytest-xdist workers of the sweep")
+    parser.add_argument("--minutes", type=float, help="begin no level of the sweep later (default: no limit)")
     parser.add_argument("--repetitions", type=int, default=0)
     parser.add_argument("--at-once", type=int, default=1, help="repetitions side by side")
     parser.add_argument("--so-far", action="store_true", help="print the levels that a stopped sweep has finished")
@@ -196,8 +197,9 @@ def main() -> None:
     text = yaml.safe_dump(contract(options.model.resolve(), options), sort_keys=False)
     (folder / "sparsetol.yaml").write_text(text, encoding="utf-8")
     begun = time.monotonic()
-    workers = ["-n", str(options.workers)] if options.workers else []
-    if run(folder, "sparsetol.yaml", "--sparsetol-sweep", "--sparsetol-record", *workers):
+    more = ["-n", str(options.workers)] if options.workers else []
+    more += [] if options.minutes is None else ["--sparsetol-sweep-minutes", str(options.minutes)]
+    if run(folder, "sparsetol.yaml", "--sparsetol-sweep", "--sparsetol-record", *more):
         sys.exit("the sweep did not end; run this again to go on")
     seconds = time.monotonic() - begun
     certificate = read(folder / "certificate.json")

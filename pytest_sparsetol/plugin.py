@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import math
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +56,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="find the largest safe sparsity of each method in place of gating; writes a certificate and a contract",
     )
+    group.addoption(
+        "--sparsetol-sweep-minutes",
+        type=_minutes,
+        metavar="MINUTES",
+        help="begin no level of a sweep later than this; the certificate is of what was finished by then",
+    )
     group.addoption("--sparsetol-json", metavar="PATH", help="write all results to this file as JSON")
     group.addoption(
         "--sparsetol-shard",
@@ -84,6 +92,8 @@ def pytest_configure(config: pytest.Config) -> None:
     path = config.getoption("sparsetol_json")
     if path is not None and (config.invocation_params.dir / path).is_dir():
         raise pytest.UsageError(f"--sparsetol-json {path!r} is a folder; name a file in it")
+    if config.getoption("sparsetol_sweep_minutes") is not None and not config.getoption("sparsetol_sweep"):
+        raise pytest.UsageError("--sparsetol-sweep-minutes is for --sparsetol-sweep, which is not there")
     if config.getoption("sparsetol_sweep") and config.getoption("sparsetol_json"):
         raise pytest.UsageError("--sparsetol-json is a gate's report; a sweep writes certificate.json")
     if config.getoption("sparsetol_sweep") and config.getoption("sparsetol_shard"):
@@ -127,6 +137,7 @@ def gate_session(config: pytest.Config) -> GateSession:
             trust_remote_code=config.getoption("sparsetol_trust_remote_code"),
             shard=_shard(config),
             sweep=config.getoption("sparsetol_sweep"),
+            sweep_until=_sweep_until(config),
             finished=_finished(config),
         )
     known: GateSession = config.stash[SESSION_KEY]
@@ -144,6 +155,21 @@ def _shard(config: pytest.Config) -> Shard | None:
         return parse_shard(text)
     except ShardError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = math.nan
+    if not 0 < minutes < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r}: a number of minutes above 0 is needed")
+    return minutes
+
+
+def _sweep_until(config: pytest.Config) -> float:
+    minutes = config.getoption("sparsetol_sweep_minutes")
+    return math.inf if minutes is None else time.monotonic() + 60 * minutes
 
 
 def _finished(config: pytest.Config) -> Path | None:

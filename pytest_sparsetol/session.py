@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -39,6 +40,7 @@ class GateSession:
         selected: node ids that this session is to run.
         shard: the part of a run that this session is, None for a whole one.
         sweep: whether ladders are climbed in place of gating.
+        sweep_until: when sweeps begin nothing more, a time of `time.monotonic`.
         finished: folder of the cells that sweeps have finished; None keeps nothing.
         ladders: of a sweep, by node id.
 
@@ -54,6 +56,7 @@ class GateSession:
     selected: list[str] = field(default_factory=list)
     shard: Shard | None = None
     sweep: bool = False
+    sweep_until: float = math.inf
     finished: Path | None = None
     ladders: dict[str, LadderResult] = field(default_factory=dict)
     _contracts: dict[Path, tuple[Contract, ...]] = field(default_factory=dict)
@@ -93,7 +96,8 @@ class GateSession:
         from pytest_sparsetol.sweep.outcome import LadderResult
 
         try:
-            result = climb(self._started(), FinishedCells(self.finished), contract, ladder, node_id, progress)
+            finished = FinishedCells(self.finished)
+            result = climb(self._started(), finished, contract, ladder, node_id, progress, self.sweep_until)
         except SparsetolError as error:
             verdict: Verdict = "UNTESTED" if isinstance(error, MissingInputError) else "ERROR"
             result = LadderResult(

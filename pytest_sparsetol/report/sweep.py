@@ -43,6 +43,8 @@ def describe_written(path: str, written: Written, *, width: int, colour: bool) -
             shown = ", ".join(f"{show_length(length)} {level:g}" for length, level in levels.items())
             lines.append(f"  {name}: {shown}")
         lines.append(f"a fresh gate of it is predicted to pass with power {written.proposal.power:.2f}")
+    if written.cut:
+        lines.append(f"time was up: {written.cut} ladders may show more; run the sweep again to go on")
     lines += [f"left out: {name}: {reason}" for name, reason in written.proposal.left_out.items()]
     console = text_console(width=width, colour=colour)
     with console.capture() as drawn:

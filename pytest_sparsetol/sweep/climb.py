@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import time
 from collections.abc import Sequence
 
@@ -36,12 +37,19 @@ DENSE_ITEMS = 4
 
 
 def climb(
-    runner: Runner, finished: FinishedCells, contract: Contract, ladder: Ladder, node_id: str, progress: Progress
+    runner: Runner,
+    finished: FinishedCells,
+    contract: Contract,
+    ladder: Ladder,
+    node_id: str,
+    progress: Progress,
+    until: float = math.inf,
 ) -> LadderResult:
     """Test a ladder's groups and mix at each level as long as something may be shown.
 
     A group whose own levels have ended is run further up as long as the mix may be shown there, which needs it. Once
     the mix has ended, a cell stops as soon as it could not be shown even if the rest of its items lost nothing.
+    Nothing is begun after `until`, a time of `time.monotonic`; what is finished then counts.
 
     Raises:
         SparsetolError: a cell cannot be run.
@@ -53,7 +61,7 @@ def climb(
     dense_memory: dict[str, int | None] = {}
     going = dict.fromkeys(contract.spec.mix, True)
     mix_going = True
-    seconds, kept = 0.0, 0
+    seconds, kept, cut = 0.0, 0, False
     for level in ladder.levels:
         at_level = ladder.at(contract, level)
         here: dict[str, Tested] = {}
@@ -62,21 +70,26 @@ def climb(
                 continue
             cell = Cell(ladder.policy.name, group, ladder.length)
             inputs = runner.inputs(at_level, cell, node_id, progress)
+            stored = _known(at_level, cell, level, inputs, finished, curtailed=not mix_going)
+            cut = stored is None and time.monotonic() > until
+            if cut:
+                break
             if group not in dense_seconds and inputs.decided is None:
                 dense_seconds[group], dense_memory[group] = _time_dense(at_level, inputs)
-            here[group], took, known = _test(
+            here[group] = stored or _test(
                 at_level, cell, level, inputs, finished, _at(progress, f"{level:g} {group}"), curtailed=not mix_going
             )
-            seconds, kept = seconds + took, kept + known
+            seconds += (here[group].seconds_per_item or 0.0) * here[group].items
+            kept += stored is not None and inputs.decided is None
             going[group] = going[group] and here[group].p_value <= alpha
             if mix_going and here[group].evidence is None:
                 # Without a group the mix cannot be shown, neither here nor further up.
                 mix_going = False
         tested += here.values()
-        if mix_going and len(here) == len(going):
+        if mix_going and not cut and len(here) == len(going):
             tested.append(_test_mix(at_level, here, level))
             mix_going = tested[-1].p_value <= alpha
-        if not (mix_going or any(going.values())):
+        if cut or not (mix_going or any(going.values())):
             break
     engine = runner.engine(contract)
     return LadderResult(
@@ -90,7 +103,20 @@ def climb(
         circumstances=engine.versions(),
         seconds=seconds,
         kept=kept,
+        cut=cut,
     )
+
+
+def _known(
+    contract: Contract, cell: Cell, level: float, inputs: Inputs, finished: FinishedCells, *, curtailed: bool
+) -> Tested | None:
+    """One group at one level where it is decided without an answer, or was finished before."""
+    if inputs.decided is not None and inputs.decided.verdict == "ERROR":
+        raise BaselineError(inputs.decided.reason)
+    if inputs.decided is not None:
+        return _untested(inputs.decided, level)
+    stored = finished.load(cell_key(contract, cell, inputs, curtailed=curtailed))
+    return None if stored is None else _tested(*stored, level, len(inputs.prepared))
 
 
 def _test(
@@ -102,29 +128,14 @@ def _test(
     progress: Progress,
     *,
     curtailed: bool,
-) -> tuple[Tested, float, bool]:
-    """One group at one level; its seconds of answering, and whether it was finished before."""
-    if inputs.decided is not None and inputs.decided.verdict == "ERROR":
-        raise BaselineError(inputs.decided.reason)
-    if inputs.decided is not None:
-        return _untested(inputs.decided, level), 0.0, False
-    key = cell_key(contract, cell, inputs, curtailed=curtailed)
-    stored = finished.load(key)
-    if stored is None:
-        threshold, alpha = inputs.base.threshold, 1 - contract.spec.gate.confidence
-        clusters = [entry.item.cluster for entry in inputs.prepared]
-        hopeless = functools.partial(_hopeless, clusters, threshold, alpha) if curtailed else None
-        stored = compare(contract, cell, inputs, progress, hopeless)
-        finished.save(key, *stored)
-        known = False
-    else:
-        known = True
-    result, evidence = stored
-    return (
-        _tested(result, evidence, level, len(inputs.prepared)),
-        (result.seconds_per_item or 0.0) * result.items,
-        known,
-    )
+) -> Tested:
+    """Run one group at one level, and keep what it came to."""
+    threshold, alpha = inputs.base.threshold, 1 - contract.spec.gate.confidence
+    clusters = [entry.item.cluster for entry in inputs.prepared]
+    hopeless = functools.partial(_hopeless, clusters, threshold, alpha) if curtailed else None
+    result, evidence = compare(contract, cell, inputs, progress, hopeless)
+    finished.save(cell_key(contract, cell, inputs, curtailed=curtailed), result, evidence)
+    return _tested(result, evidence, level, len(inputs.prepared))
 
 
 def _tested(result: CellResult, evidence: Evidence, level: float, planned: int) -> Tested:

@@ -47,6 +47,8 @@ class Written:
     frontier: Path
     contract: Path | None
     proposal: Proposal
+    cut: int
+    """Ladders that time was up for before they ended."""
 
 
 def finish(contract: Contract, climbed: Climbed) -> Written:
@@ -68,7 +70,12 @@ def finish(contract: Contract, climbed: Climbed) -> Written:
     if proposal.levels:
         write_atomically(names["contract"], contract_text(contract, proposal, names["certificate"].name, made))
     return Written(
-        certificate, names["certificate"], names["frontier"], names["contract"] if proposal.levels else None, proposal
+        certificate,
+        names["certificate"],
+        names["frontier"],
+        names["contract"] if proposal.levels else None,
+        proposal,
+        sum(result.cut for _, result in climbed),
     )
 
 
@@ -128,14 +135,15 @@ def _claim(contract: Contract, ladder: Ladder, result: LadderResult, group: str,
         threshold=gate.mix_threshold() if group == MIX else gate.threshold(group),
         safe=ladder.levels[shown.levels - 1] if shown.levels else None,
         alpha=shown.alpha,
-        ended=_ended(ladder, tested, shown),
+        ended=_ended(ladder, result, group, shown),
         dense_seconds=result.dense_seconds.get(group),
         dense_memory=result.dense_memory.get(group),
         levels=[_level(one) for one in tested],
     )
 
 
-def _ended(ladder: Ladder, tested: Sequence[Tested], shown: Shown) -> str:
+def _ended(ladder: Ladder, result: LadderResult, group: str, shown: Shown) -> str:
+    tested = result.of(group)
     if shown.levels < len(tested):
         stopper = tested[shown.levels]
         if stopper.verdict == "PASS":
@@ -145,7 +153,10 @@ def _ended(ladder: Ladder, tested: Sequence[Tested], shown: Shown) -> str:
             )
         return f"{stopper.sparsity:g} is {stopper.verdict}: {stopper.reason}"
     if shown.levels < len(ladder.levels):
-        return f"the mix was not tested at {ladder.levels[shown.levels]:g}: a group has no verdict there"
+        level = ladder.levels[shown.levels]
+        if any(one.sparsity == level and one.evidence is None for one in result.tested):
+            return f"the mix was not tested at {level:g}: a group has no verdict there"
+        return f"time was up before {level:g} was run"
     if ladder.out_of_reach:
         level, why = next(iter(ladder.out_of_reach.items()))
         return f"{level:g} is out of reach: {why}"

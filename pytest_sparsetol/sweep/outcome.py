@@ -55,6 +55,7 @@ class LadderResult:
         circumstances: device and versions.
         seconds: of answering, whether in this run or in one before it.
         kept: cells that an earlier run had finished.
+        cut: whether time was up before it ended.
         error: verdict and reason where it could not be climbed.
 
     """
@@ -69,6 +70,7 @@ class LadderResult:
     circumstances: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     kept: int = 0
+    cut: bool = False
     error: tuple[Verdict, str] | None = None
 
     def of(self, group: str) -> list[Tested]:

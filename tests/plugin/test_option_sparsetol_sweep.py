@@ -17,11 +17,6 @@ from pytest_sparsetol.sweep.certificate import Certificate, read
 from tests.plugin import swept as source
 from tests.plugin.running import edit
 
-STOP = """\
-        if Path("answered.txt").exists() and len(Path("answered.txt").read_text().split()) > 75:
-            raise KeyboardInterrupt
-        with open("""
-
 
 def sweep(folder: Path, *arguments: str) -> tuple[int, str]:
     run = subprocess.run(
@@ -155,14 +150,14 @@ def test_a_second_sweep_runs_nothing_twice(copied: pytest.Pytester) -> None:
 
 
 def test_a_run_that_is_stopped_goes_on_from_its_finished_cells(fresh: pytest.Pytester, done: tuple[Path, str]) -> None:
-    edit(fresh, "        with open(", STOP, "agreement.py")
+    edit(fresh, "        with open(", source.STOP, "agreement.py")
 
     result = fresh.runpytest_inprocess("sparsetol.yaml", "--sparsetol-sweep", no_reraise_ctrlc=True)
 
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert not (fresh.path / "certificate.json").exists()
     result.stdout.fnmatch_lines(["*no certificate, 0 of 3 ladders were climbed (not *", "*finished cells are kept.*"])
-    edit(fresh, STOP, "        with open(", "agreement.py")
+    edit(fresh, source.STOP, "        with open(", "agreement.py")
     (fresh.path / "answered.txt").unlink()
 
     again = fresh.runpytest_subprocess("sparsetol.yaml", "--sparsetol-sweep")

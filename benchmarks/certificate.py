@@ -146,12 +146,12 @@ def so_far(folder: Path) -> str:
     """The verdict and loss of each level that a sweep kept in pytest's cache, by policy, length and group."""
     kept = sorted((folder / ".pytest_cache" / "d" / "sparsetol-sweep").glob("*.json"))
     cells = [json.loads(path.read_text(encoding="utf-8"))["result"] for path in kept]
-    level_of = {id(cell): max(filter(None, cell["declared_sparsity"].values())) for cell in cells}
-    levels = sorted(set(level_of.values()))
     rows: dict[tuple[str, int, str], dict[float, str]] = {}
     for cell in cells:
+        (level,) = filter(None, cell["declared_sparsity"].values())
         row = rows.setdefault((cell["deployment"], cell["length"], cell["group"]), {})
-        row[level_of[id(cell)]] = f"{cell['verdict']} {100 * cell['degradation']:.1f} (n={cell['items']})"
+        row[level] = f"{cell['verdict']} {100 * cell['degradation']:.1f} (n={cell['items']})"
+    levels = sorted(set().union(*rows.values()))
     lines = [
         f"{len(cells)} levels on {', '.join(sorted({cell['device'] for cell in cells}))}: verdict of each by itself, "
         "points lost and items. The sweep was stopped before its end, so that none of this is a claim.",

@@ -154,7 +154,7 @@ def _ended(ladder: Ladder, result: LadderResult, group: str, shown: Shown) -> st
         return f"{stopper.sparsity:g} is {stopper.verdict}: {stopper.reason}"
     if shown.levels < len(ladder.levels):
         level = ladder.levels[shown.levels]
-        if any(one.sparsity == level and one.evidence is None for one in result.tested):
+        if group == MIX and any(one.sparsity == level and one.evidence is None for one in result.tested):
             return f"the mix was not tested at {level:g}: a group has no verdict there"
         return f"time was up before {level:g} was run"
     if ladder.out_of_reach:

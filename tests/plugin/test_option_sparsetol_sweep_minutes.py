@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from pytest_sparsetol.cells import MIX
+from pytest_sparsetol.contract import DeploymentSpec
+from pytest_sparsetol.statistics.fixed_sequences import Claim as Shown
+from pytest_sparsetol.sweep import outcome
 from pytest_sparsetol.sweep.certificate import Claim, read
+from pytest_sparsetol.sweep.finish import _ended
+from pytest_sparsetol.sweep.ladder import Ladder, Policy
 from tests.plugin import swept as source
 from tests.plugin.running import edit
 
@@ -59,6 +65,18 @@ def test_what_was_finished_is_claimed_and_the_next_run_goes_on(fresh: pytest.Pyt
     assert whole.ret == 0
     whole.stdout.no_fnmatch_line("time was up*")
     assert claims(fresh.path)["quest", "mix"].safe == 0.7
+
+
+def test_a_group_that_time_cut_is_told_from_a_mix_without_a_group() -> None:
+    weak = outcome.Tested(
+        group="single_qa", sparsity=0.5, verdict="UNTESTABLE", reason="", p_value=1.0, threshold=0.1, dense_score=0.0
+    )
+    ladder = Ladder(Policy("quest", DeploymentSpec(), whole=True), 256, (0.5, 0.8), {})
+    result = outcome.LadderResult(node_id="", policy="quest", length=256, tested=[weak], cut=True)
+    nothing = Shown(levels=0, alpha=0.01)
+
+    assert _ended(ladder, result, "multi_qa", nothing) == "time was up before 0.5 was run"
+    assert _ended(ladder, result, MIX, nothing) == "the mix was not tested at 0.5: a group has no verdict there"
 
 
 @pytest.mark.parametrize("minutes", ["0", "-3", "soon", "inf"])

@@ -33,6 +33,7 @@ from sparsetol_suites.lengths import show_length
 from benchmarks.plugin_options import plugin_options
 from pytest_sparsetol.sweep.certificate import Certificate, read
 
+FINISHED = ".pytest_cache/d/sparsetol-sweep"
 METHODS = {
     "vertical_slash": "prefill",
     "block_sparse": "prefill",
@@ -98,7 +99,9 @@ def repeat(folder: Path, seed: int) -> dict[str, Any]:
     return {"seed": seed, "exit": code, "verdicts": verdicts}
 
 
-def markdown(certificate: Certificate, repetitions: list[dict[str, Any]], seconds: float, predicted: str) -> str:
+def markdown(
+    certificate: Certificate, repetitions: list[dict[str, Any]], seconds: float, kept: int, predicted: str
+) -> str:
     """Claims, effort, and how often the written contract was green against what was predicted."""
     groups = [*certificate.mix, "mix"]
     effort = certificate.effort
@@ -122,9 +125,10 @@ def markdown(certificate: Certificate, repetitions: list[dict[str, Any]], second
         lines.append(f"| {policy} | {show_length(length)} | " + " | ".join(cells) + " |")
     lines += [
         "",
-        f"The sweep ran {effort.items} items in {effort.cells} cells and answered for {effort.seconds:.0f} s "
-        f"({seconds:.0f} s in all, loading and dense answers included); every level of every group would be "
-        f"{effort.grid_items} items in {effort.grid_cells} cells{grid}.",
+        f"The sweep ran {effort.items} items in {effort.cells} cells and answered for {effort.seconds:.0f} s, all "
+        f"workers together; every level of every group would be {effort.grid_items} items in {effort.grid_cells} "
+        f"cells{grid}. The last run, with loading and dense answers, took {seconds:.0f} s and began with {kept} "
+        "finished cells.",
     ]
     if repetitions:
         green = sum(one["exit"] == 0 for one in repetitions)
@@ -144,7 +148,7 @@ def markdown(certificate: Certificate, repetitions: list[dict[str, Any]], second
 
 def so_far(folder: Path) -> str:
     """The verdict and loss of each level that a sweep kept in pytest's cache, by policy, length and group."""
-    kept = sorted((folder / ".pytest_cache" / "d" / "sparsetol-sweep").glob("*.json"))
+    kept = sorted((folder / FINISHED).glob("*.json"))
     cells = [json.loads(path.read_text(encoding="utf-8"))["result"] for path in kept]
     rows: dict[tuple[str, int, str], dict[float, str]] = {}
     for cell in cells:
@@ -196,6 +200,7 @@ def main() -> None:
     (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     text = yaml.safe_dump(contract(options.model.resolve(), options), sort_keys=False)
     (folder / "sparsetol.yaml").write_text(text, encoding="utf-8")
+    kept = len(list((folder / FINISHED).glob("*.json")))
     begun = time.monotonic()
     more = ["-n", str(options.workers)] if options.workers else []
     more += [] if options.minutes is None else ["--sparsetol-sweep-minutes", str(options.minutes)]
@@ -217,7 +222,7 @@ def main() -> None:
                 with log.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(repetitions[-1]) + "\n")
     written = re.search(r"with power (\d\.\d+)", safe.read_text(encoding="utf-8")) if safe.exists() else None
-    result = markdown(certificate, repetitions, seconds, written[1] if written else "none")
+    result = markdown(certificate, repetitions, seconds, kept, written[1] if written else "none")
     (folder / "certificate.md").write_text(result, encoding="utf-8")
     print(result)
 

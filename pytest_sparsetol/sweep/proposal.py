@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,9 @@ POWER = 0.9
 Safe = Mapping[tuple[str, int, str], float | None]
 """The largest sparsity shown safe by policy, length and group."""
 
+Powers = Mapping[str, Mapping[int, Mapping[float, float]]]
+"""Predicted power by policy, length and level, of the levels shown safe for every group and the mix."""
+
 
 @dataclass(frozen=True)
 class Proposal:
@@ -30,40 +34,65 @@ class Proposal:
 
 
 def propose(contract: Contract, climbed: Sequence[tuple[Ladder, LadderResult]], safe: Safe) -> Proposal:
-    """Choose levels so that all cells and mixes of the contract pass on fresh items with power `POWER`.
+    """Choose levels so that all cells and mixes of the contract pass on fresh items with power `POWER`."""
+    powers: dict[str, dict[int, dict[float, float]]] = {}
+    for ladder, result in climbed:
+        if ladder.policy.whole:
+            powers.setdefault(ladder.policy.name, {})[ladder.length] = _powers(contract, ladder, result, safe)
+    return choose(powers)
 
-    The power is shared out evenly over policies and lengths; a policy that cannot have its part at some length is left
-    out, and the others share again. Cells are taken as independent, which understates the power: policies share items.
+
+def choose(powers: Powers) -> Proposal:
+    """The levels, from the predicted power of each.
+
+    Every policy begins at its most powerful levels. While the whole has less than `POWER`, the policy with the least is
+    left out. Then levels are raised, always the one that costs the least power, as far as `POWER` allows. Cells are
+    taken as independent, which understates the power: policies share items.
     """
-    whole_policies = [(ladder, result) for ladder, result in climbed if ladder.policy.whole]
-    most = POWER ** (1 / max(1, len(whole_policies)))
-    powers = {
-        (ladder.policy.name, ladder.length): _powers(contract, ladder, result, safe, most)
-        for ladder, result in whole_policies
+    lacking = {name: [length for length, known in one.items() if not known] for name, one in powers.items()}
+    left_out = {
+        name: f"no level is shown safe for all groups and the mix at {show_length(lengths[0])}"
+        for name, lengths in lacking.items()
+        if lengths
     }
-    policies = list(dict.fromkeys(name for name, _ in powers))
-    left_out: dict[str, str] = {}
-    while policies:
-        needed = POWER ** (1 / (len(policies) * len(contract.spec.lengths)))
-        chosen: dict[str, dict[int, float]] = {name: {} for name in policies}
-        whole = 1.0
-        for name in policies:
-            for length in contract.spec.lengths:
-                enough = [level for level, power in powers[name, length].items() if power >= needed]
-                if enough:
-                    chosen[name][length] = max(enough)
-                    whole *= powers[name, length][max(enough)]
-        lacking = {name: _why(contract, name, chosen[name], powers, needed) for name in policies}
-        out = {name: reason for name, reason in lacking.items() if reason is not None}
-        if not out:
-            return Proposal(chosen, whole, left_out)
-        left_out.update(out)
-        policies = [name for name in policies if name not in out]
-    return Proposal({}, 0.0, left_out)
+    levels = {
+        name: {length: max(known, key=lambda level: (known[level], level)) for length, known in by_length.items()}
+        for name, by_length in powers.items()
+        if name not in left_out
+    }
+    while levels and _power(powers, levels) < POWER:
+        alone = {name: _power(powers, {name: chosen}) for name, chosen in levels.items()}
+        weakest = min(alone, key=lambda name: alone[name])
+        left_out[weakest] = (
+            f"with it a fresh gate of all that is left would pass with power {_power(powers, levels):.3f} at most, "
+            f"below {POWER:g}"
+        )
+        del levels[weakest]
+    while raised := _raised(powers, levels):
+        levels = raised
+    return Proposal(levels, _power(powers, levels) if levels else 0.0, left_out)
 
 
-def _powers(contract: Contract, ladder: Ladder, result: LadderResult, safe: Safe, most: float) -> dict[float, float]:
-    """Predicted power by level, of those shown safe for every group and the mix, from the highest down to `most`."""
+def _raised(powers: Powers, levels: Mapping[str, Mapping[int, float]]) -> dict[str, dict[int, float]] | None:
+    """The levels with the one raised that costs the least power; None where that would be too much."""
+    found = [
+        {**levels, name: {**chosen, length: level}}
+        for name, chosen in levels.items()
+        for length in chosen
+        for level in powers[name][length]
+        if level > chosen[length]
+    ]
+    best = max(found, key=lambda raised: _power(powers, raised), default=None)
+    return None if best is None or _power(powers, best) < POWER else {name: dict(one) for name, one in best.items()}
+
+
+def _power(powers: Powers, levels: Mapping[str, Mapping[int, float]]) -> float:
+    """With which every policy passes at every length."""
+    return math.prod(powers[name][length][level] for name, one in levels.items() for length, level in one.items())
+
+
+def _powers(contract: Contract, ladder: Ladder, result: LadderResult, safe: Safe) -> dict[float, float]:
+    """Predicted power by level, of those shown safe for every group and the mix."""
     gate, weights = contract.spec.gate, contract.spec.mix
     warned = gate.untestable == "warn"
     untestable = {group for group in weights if any(one.verdict == "UNTESTABLE" for one in result.of(group))}
@@ -79,33 +108,10 @@ def _powers(contract: Contract, ladder: Ladder, result: LadderResult, safe: Safe
         mix_threshold=gate.mix_threshold(),
         confidence=gate.confidence,
     )
-    found: dict[float, float] = {}
-    for level in reversed([level for level in ladder.levels if level <= highest]):
-        groups = result.groups_at(level)
-        found[level] = predicted_power(
-            {group: one.evidence for group, one in groups.items() if one.evidence is not None}, fresh
+    return {
+        level: predicted_power(
+            {group: one.evidence for group, one in result.groups_at(level).items() if one.evidence is not None}, fresh
         )
-        if found[level] >= most:
-            # What is asked of a level only falls as policies are left out.
-            break
-    return found
-
-
-def _why(
-    contract: Contract,
-    name: str,
-    chosen: Mapping[int, float],
-    powers: Mapping[tuple[str, int], Mapping[float, float]],
-    needed: float,
-) -> str | None:
-    """Why a policy has no level at some length, None where it has one at each."""
-    for length in contract.spec.lengths:
-        if length not in chosen:
-            known = powers[name, length]
-            if not known:
-                return f"no level is shown safe for all groups and the mix at {show_length(length)}"
-            return (
-                f"at {show_length(length)} a fresh gate would pass with power {max(known.values()):.2f} at most, "
-                f"its part of {POWER:g} for the whole contract is {needed:.3f}"
-            )
-    return None
+        for level in ladder.levels
+        if level <= highest
+    }

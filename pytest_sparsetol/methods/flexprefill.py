@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from sparsetol_kernels.selection import LineSelection
     from torch import Tensor
 
-_FEW_LINES = 1 << 19
-"""Lines of a layer up to which several budgets are tried in a pass."""
-
 
 @dataclass(frozen=True)
 class FlexPrefill(PrefillMethod):
@@ -41,7 +38,7 @@ class FlexPrefill(PrefillMethod):
 
     Loaded: 64 rows for each selected key of a row block, as in Vertical-Slash.
 
-    Cost of selection: that of Vertical-Slash, and one sort of all lines of a layer.
+    Cost of selection: that of Vertical-Slash, and another sort of all lines of a layer.
 
     Departures: the paper fixes alpha and min_budget for each length and measures the sparsity that follows, for each
     prompt and layer; here the sparsity is fixed, for each prompt and layer, and alpha follows. So no layer has more
@@ -92,68 +89,53 @@ class FlexPrefill(PrefillMethod):
     def select(self, query: Tensor, key: Tensor, scale: float) -> LineSelection:
         """Columns and diagonals of each head, filled to the layer's declared sparsity."""
         import torch
-        from sparsetol_kernels.bisection import largest_that_fits
-        from sparsetol_kernels.lines import line_pairs
+        from sparsetol_kernels.layer_budget import layer_lines_that_fit
         from sparsetol_kernels.selection import LineSelection
         from sparsetol_kernels.vertical_slash import vertical_slash_scores
 
         heads, length, _ = query.shape
-        verticals, slashes = vertical_slash_scores(query, key, scale, self.window)
         floor = self.floor(length)
-        vertical_order, vertical_need = _places(verticals, self.sinks, floor)
-        slash_order, slash_need = _places(slashes, self._lines().local_at(length), floor)
+        scores = vertical_slash_scores(query, key, scale, self.window)
+        place, need = _places(scores, (self.sinks, self._lines().local_at(length)), floor)
         # Both kinds of line of all heads in one order: rank 0 is the first that a growing budget takes.
-        need = torch.stack([vertical_need.T, slash_need.T])
-        ordered = torch.sort(need.flatten(), stable=True)
+        ordered = torch.sort(need.transpose(1, 2).flatten(), stable=True)
         ranked = torch.empty(need.numel(), dtype=torch.int32, device=query.device)
         ranked[ordered.indices] = torch.arange(need.numel(), dtype=torch.int32, device=query.device)
-        by_place = ranked.view(2, length, heads).transpose(1, 2)
-        vertical_rank = torch.empty_like(by_place[0]).scatter_(1, vertical_order, by_place[0])
-        slash_rank = torch.empty_like(by_place[1]).scatter_(1, slash_order, by_place[1])
+        vertical_rank, slash_rank = ranked.view(2, length, heads).transpose(1, 2).gather(2, place)
         if self.alpha is not None:
             covering = (need < floor + self.alpha).sum()
             return LineSelection(vertical_rank < covering, slash_rank < covering, self.block)
         budget = int(self.kept * heads * (length * (length + 1) // 2))
-
-        def fit(slashes: Tensor, columns: Tensor) -> Tensor:
-            crossing, listed = (
-                (rank < bound.view(-1, 1, 1)).expand(at_once, -1, -1).flatten(0, 1)
-                for rank, bound in ((slash_rank, slashes), (vertical_rank, columns))
-            )
-            return line_pairs(crossing, listed, self.block).view(at_once, heads).sum(dim=1) <= budget
-
-        none, every = torch.zeros((), dtype=torch.int64, device=query.device), need.numel()
-        at_once = _tried_at_once(need)
-        lines = largest_that_fits(lambda number: fit(number, number), none, every, at_once=at_once)
-        lines = lines.maximum((need < 0).sum())
-        columns = largest_that_fits(lambda number: fit(lines, number.maximum(lines)), none, every, at_once=at_once)
-        columns = columns.maximum(lines)
+        lines, columns = layer_lines_that_fit(vertical_rank, slash_rank, budget, (need < 0).sum(), self.block)
         # Lines are taken whose coverage ahead is under alpha: the largest alpha is that of the first not taken.
         ahead = torch.cat([ordered.values, need.new_full((1,), floor + 1.0)])
-        found = {"alpha": (ahead[lines] - floor).clamp(min=0.0)}
+        found = {"alpha": (ahead.take(lines) - floor).clamp(min=0.0)}
         return LineSelection(vertical_rank < columns, slash_rank < lines, self.block, found)
 
 
-def _tried_at_once(need: Tensor) -> int:
-    """Budgets that a pass tries: over few lines on a GPU, a pass takes as long as its launches."""
-    return 16 if need.is_cuda and need.numel() <= _FEW_LINES else 1
-
-
-def _places(scores: Tensor, forced: int, floor: int) -> tuple[Tensor, Tensor]:
-    """The lines of each head in the order in which they are taken, and what must be granted until each is.
+def _places(scores: tuple[Tensor, Tensor], forced: tuple[int, int], floor: int) -> tuple[Tensor, Tensor]:
+    """The place of each line in the order in which its head takes them, and what must be granted until one is taken.
 
     Up to `floor`, the place itself; from there on, `floor` plus the coverage that the places ahead have on their own,
-    without the forced lines; below zero for forced lines, which take the first places.
+    without the forced lines; below zero for forced lines, which take the first places. `[2, heads, length]` each.
     """
     import torch
     from sparsetol_kernels.coverage import coverage_before
+    from sparsetol_kernels.ranking import best_first
 
-    first = scores.clone()
-    first[:, :forced] = float("inf")
-    order = torch.sort(first, dim=-1, descending=True, stable=True).indices
-    place = torch.arange(scores.shape[1], dtype=torch.float64, device=scores.device)
-    need = place.where(place < floor, floor + coverage_before(scores))
-    return order, need.where(place >= forced, -1.0)
+    both = torch.cat(scores)
+    rows, length = both.shape
+    order = best_first(both)
+    line = order % length
+    first = torch.cat([line.new_full((rows // 2, 1), min(number, length)) for number in forced])
+    # Forced lines leave their places by mass and go ahead of the others.
+    at_front = line < first
+    by_mass = torch.arange(length, device=both.device)
+    place = line.where(at_front, by_mass - at_front.cumsum(dim=1) + first)
+    need = by_mass.double()
+    need = need.where(by_mass < floor, floor + coverage_before(both.flatten()[order]))
+    places = torch.empty_like(place).scatter_(1, line, place)
+    return places.view(2, -1, length), need.where(by_mass >= first, -1.0).view(2, -1, length)
 
 
 __all__ = ["FlexPrefill"]

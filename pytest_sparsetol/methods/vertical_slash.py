@@ -105,15 +105,13 @@ class VerticalSlash(PrefillMethod):
 def _ranks(scores: tuple[Tensor, Tensor], forced: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Rank of each line of each head, the first `forced` lines at 0 and the rest from 1 on, best first: int32 each."""
     import torch
+    from sparsetol_kernels.ranking import best_first
 
     both = torch.cat(scores)
     rows, count = both.shape
     place = torch.arange(count, device=both.device, dtype=torch.int32)
     first = torch.cat([place.new_full((rows // 2, 1), number) for number in forced])
-    # Sums of weights are not negative: their bits are in their order. One sort of all heads at once.
-    bits = both.view(torch.int32).masked_fill_(place < first, torch.iinfo(torch.int32).max)
-    row = torch.arange(1, rows + 1, device=both.device)[:, None]
-    order = torch.sort(((row << 31) - bits).flatten(), stable=True).indices
+    order = best_first(both.masked_fill_(place < first, float("inf")))
     rank = (place + 1 - first).clamp_(min=0)
-    ranks = torch.empty_like(rank).flatten().scatter_(0, order, rank.flatten()).view(2, -1, count)
+    ranks = torch.empty_like(rank).flatten().scatter_(0, order.flatten(), rank.flatten()).view(2, -1, count)
     return ranks[0], ranks[1]

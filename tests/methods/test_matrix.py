@@ -106,7 +106,7 @@ class TestFlexPrefill(PrefillChecks):
         # Every line as (what must be granted until it is taken, kind, place, head), forced ones first.
         lines = []
         for kind, (of_kind, forced) in enumerate(zip(scores, (4, local), strict=True)):
-            ahead = coverage_before(of_kind).tolist()
+            ahead = coverage_before(of_kind.sort(descending=True).values).tolist()
             for head in range(heads):
                 for place in range(length):
                     need = -1.0 if place < forced else float(place) if place < floor else floor + ahead[head][place]

@@ -9,7 +9,7 @@ from sparsetol_kernels.backend import Backend, triton_serves
 from sparsetol_kernels.bisection import largest_that_fits
 from sparsetol_kernels.errors import BackendError, require, require_shape
 from sparsetol_kernels.line_budget import BLOCKS
-from sparsetol_kernels.lines import line_pairs
+from sparsetol_kernels.line_counts import lines_by_counting
 
 SHORTEST = 8
 """Tokens from which on the kernel, which is that of `line_budget`, tells seven numbers apart."""
@@ -58,20 +58,9 @@ def layer_lines_that_fit(
             f"on {column_rank.device}"
         )
     chosen = backend or next(name for name, able in takes.items() if able)
-    search = _by_definition if chosen is Backend.PYTORCH else _in_triton
-    return search(column_rank.contiguous(), slash_rank.contiguous(), budget, least, block)
-
-
-def _by_definition(
-    column_rank: Tensor, slash_rank: Tensor, budget: int, least: Tensor, block: int
-) -> tuple[Tensor, Tensor]:
-    def fit(lines: Tensor, columns: Tensor) -> Tensor:
-        return line_pairs(slash_rank < lines, column_rank < columns, block).sum()[None] <= budget
-
-    none, every = torch.zeros_like(least), 2 * column_rank.numel()
-    lines = largest_that_fits(lambda number: fit(number[0], number[0]), none, every).maximum(least)
-    columns = largest_that_fits(lambda number: fit(lines, number[0].maximum(lines)), none, every)
-    return lines, columns.maximum(lines)
+    if chosen is Backend.PYTORCH:
+        return lines_by_counting(column_rank, slash_rank, budget, least, 2 * column_rank.numel(), block)
+    return _in_triton(column_rank.contiguous(), slash_rank.contiguous(), budget, least, block)
 
 
 def _in_triton(

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from sparsetol_kernels.backend import Backend, triton_serves
-from sparsetol_kernels.bisection import largest_that_fits
 from sparsetol_kernels.errors import BackendError, require, require_shape
-from sparsetol_kernels.lines import line_pairs
+from sparsetol_kernels.line_counts import lines_by_counting
 
 BLOCKS = (16, 32, 64, 128)
 """Rows of a row block that the kernel takes; PyTorch takes any."""
@@ -50,18 +49,16 @@ def lines_that_fit(
         raise BackendError(f"{_NAME}: {backend} does not take row blocks of {block} on {column_rank.device}")
     chosen = backend or next(name for name, able in takes.items() if able)
     if chosen is Backend.PYTORCH:
-        return _by_definition(column_rank, slash_rank, budget, block)
+        return _by_counting(column_rank, slash_rank, budget, block)
     from sparsetol_kernels.on_triton.line_budget import search
 
     return search(column_rank.contiguous(), slash_rank.contiguous(), budget, block)
 
 
-def _by_definition(column_rank: Tensor, slash_rank: Tensor, budget: int, block: int) -> tuple[Tensor, Tensor]:
-    def fit(lines: Tensor, columns: Tensor) -> Tensor:
-        return line_pairs(slash_rank < lines[:, None], column_rank < columns[:, None], block)[None] <= budget
-
+def _by_counting(column_rank: Tensor, slash_rank: Tensor, budget: int, block: int) -> tuple[Tensor, Tensor]:
     heads, length = column_rank.shape
-    one = torch.ones(heads, dtype=torch.int64, device=column_rank.device)
-    lines = largest_that_fits(lambda number: fit(number[0], number[0]), one, length + 1)
-    columns = largest_that_fits(lambda number: fit(lines, number[0].maximum(lines)), one, length + 1)
-    return lines, columns.maximum(lines)
+    one = torch.ones((), dtype=torch.int64, device=column_rank.device)
+    each = [slice(head, head + 1) for head in range(heads)]
+    found = [lines_by_counting(column_rank[h], slash_rank[h], budget, one, length + 1, block) for h in each]
+    lines, columns = zip(*found, strict=True)
+    return torch.stack(lines), torch.stack(columns)

@@ -38,13 +38,27 @@ def line_pairs(slashes: Tensor, columns: Tensor, block: int) -> Tensor:
         block: query rows in a row block.
 
     """
-    return _pairs(_given(slashes, block), columns, block, loaded=False)
+    by_slashes, by_column = brought(slashes, block)
+    return by_slashes + (columns * by_column).sum(dim=1)
+
+
+def brought(slashes: Tensor, block: int) -> tuple[Tensor, Tensor]:
+    """Causal pairs that the diagonals bring, int64 `[heads]`, and that each column would add, int64 `[heads, length]`.
+
+    Args:
+        slashes: bool `[heads, length]`, by offset.
+        block: query rows in a row block.
+
+    """
+    return _brought(_given(slashes, block), slashes.shape[1], block, loaded=False)
 
 
 def attended_and_loaded(slashes: Tensor, columns: Tensor, block: int) -> tuple[Tensor, Tensor]:
     """`line_pairs`, and `block` pairs for each key that a row block meets, whatever of these are causal or exist."""
     given = _given(slashes, block)
-    return _pairs(given, columns, block, loaded=False), _pairs(given, columns, block, loaded=True)
+    parts = [_brought(given, slashes.shape[1], block, loaded=loaded) for loaded in (False, True)]
+    attended, loaded = (by_slashes + (columns * by_column).sum(dim=1) for by_slashes, by_column in parts)
+    return attended, loaded
 
 
 def _given(slashes: Tensor, block: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -64,9 +78,11 @@ def _given(slashes: Tensor, block: int) -> tuple[Tensor, Tensor, Tensor, Tensor]
     return own, earlier, chain[:, at], padded[:, at]
 
 
-def _pairs(given: tuple[Tensor, Tensor, Tensor, Tensor], columns: Tensor, block: int, *, loaded: bool) -> Tensor:
+def _brought(
+    given: tuple[Tensor, Tensor, Tensor, Tensor], length: int, block: int, *, loaded: bool
+) -> tuple[Tensor, Tensor]:
     own, earlier, given_blocks, given_last = given
-    length, device = columns.shape[1], columns.device
+    device = own.device
     blocks = -(-length // block)
     last = (blocks - 1) * block
     position = torch.arange(length, device=device)
@@ -88,5 +104,4 @@ def _pairs(given: tuple[Tensor, Tensor, Tensor, Tensor], columns: Tensor, block:
     given_later = given_blocks * rows - given_last.int() * (rows - rows_last)
     given_own = own[:, block - 1 - position % block] * in_own
     all_later = (blocks - 1 - position // block - 1) * rows + rows_last
-    brings = in_own - given_own + torch.where(position < last, all_later - given_later, 0)
-    return by_slashes + (columns * brings).sum(dim=1)
+    return by_slashes, in_own - given_own + torch.where(position < last, all_later - given_later, 0)

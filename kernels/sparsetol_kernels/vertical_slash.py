@@ -50,15 +50,17 @@ def vertical_slash_scores_backend(query: Tensor) -> Backend:
 
 
 def scores_by_definition(query: Tensor, key: Tensor, scale: float, window: int) -> tuple[Tensor, Tensor]:
-    """`vertical_slash_scores` in PyTorch."""
+    """`vertical_slash_scores` in PyTorch, one head at a time: its rows stay in a CPU's cache."""
     heads, length, _ = query.shape
-    rows = min(window, length)
-    grouped = query[:, length - rows :].float().view(key.shape[0], -1, rows, query.shape[2])
-    scores = (grouped @ key.float()[:, None].transpose(-1, -2) * scale).flatten(0, 1)
-    position = torch.arange(length - rows, length, device=query.device)
-    future = torch.arange(length, device=query.device)[None, :] > position[:, None]
-    mass = scores.masked_fill(future, float("-inf")).softmax(dim=-1)
-    # Row w, mirrored and shifted right by w, has offset o in column o + rows - 1: a diagonal becomes a column.
-    mirrored = torch.nn.functional.pad(mass.flip(-1), (0, rows))
-    sheared = mirrored.flatten(1)[:, : rows * (length + rows - 1)].view(heads, rows, length + rows - 1)
-    return mass.sum(dim=1), sheared.sum(dim=1)[:, rows - 1 :].reshape(heads, length)
+    group, rows = heads // key.shape[0], min(window, length)
+    last, keys = query[:, length - rows :].float(), key.float()
+    position = torch.arange(length, device=query.device)
+    future = position > position[length - rows :, None]
+    across, along = query.new_empty(2, heads, length, dtype=torch.float32)
+    for head in range(heads):
+        scores = (last[head] @ keys[head // group].T * scale).masked_fill_(future, float("-inf"))
+        mass = torch.nn.functional.pad(scores.softmax(dim=-1), (rows - 1, 0))
+        across[head] = mass[:, rows - 1 :].sum(dim=0)
+        # One entry more from row to row: each column of this view is a diagonal, the first one of the largest offset.
+        along[head] = mass.as_strided((rows, length), (length + rows, 1)).sum(dim=0).flip(0)
+    return across, along

@@ -100,6 +100,8 @@ class DenseOutcomes:
         recorded = {**engine.versions(), "batch_size": size} if lacking else store.recorded(fingerprint)
         done, written = 0, time.monotonic()
         begun = written
+        if lacking:
+            progress("recording dense", 0, len(lacking), None)
         try:
             for answered, current in answer(engine, lacking, DENSE, size):
                 recorded["backend"] = ", ".join(sorted(current.backends))
@@ -139,6 +141,7 @@ def _against_itself(
             continue
         scores: list[float] = []
         backends: set[str] = set()
+        progress("recording the noise floor", 0, len(sample), None)
         with other_backend():
             for answered, current in answer(engine, sample, DENSE, other_size):
                 scores.extend(one.score.value for one in answered)

@@ -170,6 +170,7 @@ def compare(
     meter, backends, recall = Meter(), set[str](), RecallTable()
     decision: Decision | None = None
     engine.reset_peak_memory()
+    progress("sparse", 0, len(prepared), None)
     seconds, begun = 0.0, time.monotonic()
     for answered, current in answer(engine, prepared, build_policy(contract, cell), contract.spec.model.batch_size):
         seconds += time.monotonic() - begun

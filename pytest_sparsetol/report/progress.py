@@ -28,17 +28,21 @@ class ProgressLine:
         self._live = self._terminal is not None and self._terminal.isatty
         self._begun = self._shown = time.monotonic()
         self._stage_begun = self._begun
-        self._stage = ""
+        self._stage, self._done = "", 0
         self._written = False
 
     def __enter__(self) -> ProgressLine:
         return self
 
     def __call__(self, stage: str, done: int, total: int, loss: float | None) -> None:
-        """Show that `done` of `total` items of `stage` are through, and the mean loss so far."""
+        """Show that `done` of `total` items of `stage` are through, and the mean loss so far.
+
+        A stage begins with its first call, or where `done` falls: what is left is estimated from then on.
+        """
         now = time.monotonic()
-        if stage != self._stage:
+        if stage != self._stage or done < self._done:
             self._stage, self._stage_begun = stage, now
+        self._done = done
         wait = SECONDS_BETWEEN_UPDATES if self._live else SECONDS_BETWEEN_LINES
         if self._terminal is None or now - self._shown < wait:
             return

@@ -40,17 +40,24 @@ class KeySelection:
     block: int
     found: Mapping[str, Tensor] = field(default_factory=dict)
 
+    @property
+    def length(self) -> int:
+        """Tokens of the prompt."""
+        return self.keys.shape[2]
+
+    def at(self, first: int, tokens: Tensor) -> Tensor:
+        """Whether row blocks from `first` on attend these keys: bool `[query heads, row blocks, tokens]`."""
+        return self.keys[:, first:, tokens]
+
     def attended(self) -> Tensor:
         """Share of causal pairs attended, per query head: float64 `[query heads]`."""
-        length = self.keys.shape[2]
-        pairs = (self.keys * causal_weights(length, self.block, self.keys.device)).sum(dim=(1, 2))
-        return pairs.double() / (length * (length + 1) // 2)
+        pairs = (self.keys * causal_weights(self.length, self.block, self.keys.device)).sum(dim=(1, 2))
+        return pairs.double() / (self.length * (self.length + 1) // 2)
 
     def loaded(self) -> Tensor:
         """Share of causal pairs computed when a block's every row meets its keys: float64 `[query heads]`."""
-        length = self.keys.shape[2]
         pairs = self.keys.sum(dim=(1, 2)) * self.block
-        return pairs.double() / (length * (length + 1) // 2)
+        return pairs.double() / (self.length * (self.length + 1) // 2)
 
 
 @dataclass(frozen=True)
@@ -78,12 +85,15 @@ class BlockSelection:
     @property
     def keys(self) -> Tensor:
         """The same as `KeySelection.keys`, made anew at each call."""
-        lists, rows, most = self.index.shape
-        real = torch.arange(most, device=self.index.device) < self.count[..., None]
-        chosen = torch.zeros(lists, rows, rows + 1, dtype=torch.bool, device=self.index.device)
-        chosen.scatter_(2, self.index.where(real, rows).long(), value=True)
-        keys = chosen[..., :rows].repeat_interleave(self.block, dim=2)[:, :, : self.length]
-        return keys.repeat_interleave(self.group, dim=0)
+        return self.at(0, torch.arange(self.length, device=self.index.device))
+
+    def at(self, first: int, tokens: Tensor) -> Tensor:
+        """As of `KeySelection`, without the keys in between."""
+        index, (lists, rows, most) = self.index[:, first:], self.index.shape
+        real = torch.arange(most, device=index.device) < self.count[:, first:, None]
+        chosen = torch.zeros(lists, rows - first, rows + 1, dtype=torch.bool, device=index.device)
+        chosen.scatter_(2, index.where(real, rows).long(), value=True)
+        return chosen[..., tokens // self.block].repeat_interleave(self.group, dim=0)
 
     def attended(self) -> Tensor:
         """Share of causal pairs attended, per query head: float64 `[query heads]`."""
@@ -125,13 +135,21 @@ class LineSelection:
     found: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
+    def length(self) -> int:
+        """Tokens of the prompt."""
+        return self.columns.shape[1]
+
+    @property
     def keys(self) -> Tensor:
         """The same as `KeySelection.keys`, made anew at each call."""
-        length = self.columns.shape[1]
-        key = torch.arange(length, device=self.columns.device)
-        start = torch.arange(0, length, self.block, device=self.columns.device)[:, None]
-        before = start - key + self.block - 1
-        return (crossed(self.slashes, self.block)[:, before.clamp(min=0)] | self.columns[:, None]) & (before >= 0)
+        return self.at(0, torch.arange(self.length, device=self.columns.device))
+
+    def at(self, first: int, tokens: Tensor) -> Tensor:
+        """As of `KeySelection`, without the keys in between."""
+        start = torch.arange(first * self.block, self.length, self.block, device=self.columns.device)
+        before = start[:, None] - tokens + self.block - 1
+        met = crossed(self.slashes, self.block)[:, before.clamp(min=0)]
+        return (met | self.columns[:, None, tokens]) & (before >= 0)
 
     def attended(self) -> Tensor:
         """Share of causal pairs attended, per query head: float64 `[query heads]`."""
@@ -143,9 +161,9 @@ class LineSelection:
 
     @functools.cached_property
     def _shares(self) -> tuple[Tensor, Tensor]:
-        length = self.columns.shape[1]
+        pairs = self.length * (self.length + 1) // 2
         attended, loaded = attended_and_loaded(self.slashes, self.columns, self.block)
-        return attended.double() / (length * (length + 1) // 2), loaded.double() / (length * (length + 1) // 2)
+        return attended.double() / pairs, loaded.double() / pairs
 
 
 PrefillSelection = KeySelection | BlockSelection | LineSelection

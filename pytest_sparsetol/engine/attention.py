@@ -22,11 +22,12 @@ from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from pytest_sparsetol.engine import dense, prefill
+from pytest_sparsetol.engine.device import on_device
 from pytest_sparsetol.engine.evidence import EvidenceRecall
 from pytest_sparsetol.engine.meter import Meter
 from pytest_sparsetol.engine.policy import Policy
-from pytest_sparsetol.engine.quest_pages import QuestPages, count_step, tokens_of
-from pytest_sparsetol.engine.retention import Retained, select_within
+from pytest_sparsetol.engine.quest_pages import QuestPages, count_step
+from pytest_sparsetol.engine.retention import Retained, RetainedBatch, select_within
 from pytest_sparsetol.errors import ModelError
 from pytest_sparsetol.methods.base import KvMethod, PrefillMethod
 from pytest_sparsetol.methods.quest import Quest
@@ -54,6 +55,7 @@ class Pass:
         states: a decode method's memory, by layer and sequence.
         pages: Quest's, by layer, where kernels decode the batch at once.
         retained: what a kv method left of the prompt, by layer and sequence.
+        retained_batches: the same by layer, where the kernel decodes the batch at once.
         backends: names of what computed dense and sparse attention.
         evidence: counts what selections left of the facts that answers need; None where nobody asks.
 
@@ -68,6 +70,7 @@ class Pass:
     states: dict[tuple[int, int], Any] = field(default_factory=dict)
     pages: dict[int, QuestPages] = field(default_factory=dict)
     retained: dict[tuple[int, int], Retained] = field(default_factory=dict)
+    retained_batches: dict[int, RetainedBatch] = field(default_factory=dict)
     backends: set[str] = field(default_factory=set)
     evidence: EvidenceRecall | None = None
     window_asked: bool = False
@@ -238,14 +241,15 @@ def _sparse_decode(current: Pass, layer: int, query: Tensor, key: Tensor, value:
         pages = current.pages.setdefault(layer, QuestPages())
         attended, listed, count = pages.attend(method, query[:, :, 0], key, value, current.starts, scoring)
         for sequence, start in enumerate(current.starts):
-            if not current.unfinished[sequence]:
-                continue
-            count_step(current.meter, method, key.shape[2] - start, key.shape[1])
-            if current.evidence is not None:
-                selection = tokens_of(listed[sequence], count[sequence], method.page_size)
-                current.evidence.decode(layer, sequence, selection)
+            if current.unfinished[sequence]:
+                count_step(current.meter, method, key.shape[2] - start, key.shape[1])
+        if current.evidence is not None:
+            current.evidence.decode_pages(layer, listed, count, method.page_size, current.unfinished)
         current.backends.add(f"{method.name} {backend}")
         return attended[:, None]
+    if method is None and backend is not Backend.PYTORCH:
+        current.backends.add(f"decode attention {backend}")
+        return _over_what_is_left(current, layer, query, key, value, scoring)
     out = query.new_zeros(query.shape[0], 1, query.shape[1], value.shape[-1])
     for sequence, start in enumerate(current.starts):
         if not current.unfinished[sequence]:
@@ -259,6 +263,31 @@ def _sparse_decode(current: Pass, layer: int, query: Tensor, key: Tensor, value:
     return out
 
 
+def _over_what_is_left(
+    current: Pass, layer: int, query: Tensor, key: Tensor, value: Tensor, scoring: Scoring
+) -> Tensor:
+    """Attention of the whole batch over all that a kv method left, by the kernel."""
+    batch = current.retained_batches.get(layer)
+    if batch is None:
+        batch = RetainedBatch([_retained(current, (layer, sequence)) for sequence in range(len(current.starts))])
+        current.retained_batches[layer] = batch
+    lengths = [key.shape[2] - start for start in current.starts]
+    index, count = batch.lists(lengths[0] - batch.prompts[0].prompt)
+    first, tokens = on_device(key.device, tuple(current.starts), tuple(lengths))
+    out, _ = sparse_decode_attention(
+        query[:, :, 0], key, value, index, count, starts=first, lengths=tokens,
+        scale=scoring.scale, window=scoring.window, softcap=scoring.softcap, sinks=scoring.sinks,
+    )  # fmt: skip
+    return out[:, None]
+
+
+def _retained(current: Pass, owner: tuple[int, int]) -> Retained:
+    retained = current.retained.get(owner)
+    if retained is None:
+        raise ModelError("a sequence is decoded whose prompt was never read")
+    return retained
+
+
 def _on_kernel(query: Tensor, key: Tensor, value: Tensor, selection: TokenSelection, scoring: Scoring) -> Tensor:
     """`token_sparse_attention` of one sequence, by the kernel."""
     out, _ = sparse_decode_attention(
@@ -270,18 +299,16 @@ def _on_kernel(query: Tensor, key: Tensor, value: Tensor, selection: TokenSelect
 
 def _tokens(current: Pass, owner: tuple[int, int], query: Tensor, key: Tensor) -> TokenSelection:
     """What one new token attends: all that the kv method left, or what the decode method chooses of it."""
-    method, retained = current.policy.decode, current.retained.get(owner)
-    left = None if retained is None else retained.cached(key.shape[1])
+    method = current.policy.decode
     if method is None:
-        if left is None:
-            raise ModelError("a sequence is decoded whose prompt was never read")
-        return left
-    if left is None:
+        return _retained(current, owner).cached(key.shape[1])
+    if current.policy.kv is None:
         if owner not in current.states:
             current.states[owner] = method.new_state()
         selection = method.select(current.states[owner], query, key)
         cached = torch.full_like(selection.loaded, key.shape[1])
     else:
+        left = _retained(current, owner).cached(key.shape[1])
         if owner not in current.states:
             current.states[owner] = [method.new_state() for _ in key]
         selection = select_within(left, method, current.states[owner], query, key)

@@ -1,10 +1,12 @@
-"""Where the model runs: the CPU or a GPU, and which GPU a worker of pytest-xdist takes."""
+"""Where the model runs: the CPU or a GPU, which GPU a worker of pytest-xdist takes, and what is copied there."""
 
 from __future__ import annotations
 
+import functools
 import os
 
 import torch
+from torch import Tensor
 
 from pytest_sparsetol.errors import MissingInputError
 
@@ -25,3 +27,9 @@ def choose_device(wanted: str) -> torch.device:
     if worker is not None:
         torch.cuda.set_device(int(worker.removeprefix("gw")) % torch.cuda.device_count())
     return torch.device("cuda")
+
+
+@functools.lru_cache(maxsize=8)
+def on_device(device: torch.device, *numbers: tuple[int, ...]) -> Tensor:
+    """Numbers of each sequence as int32 `[tuples, batch]` on the device, copied once for all layers of a step."""
+    return torch.tensor(numbers, dtype=torch.int32).to(device, non_blocking=True)

@@ -12,6 +12,7 @@ within their window have no part. A policy that reads no content recalls about 1
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ import torch
 from sparsetol_kernels.selection import PrefillSelection, TokenSelection
 from torch import Tensor
 
+from pytest_sparsetol.engine.device import on_device
 from pytest_sparsetol.engine.prompt import Places
 from pytest_sparsetol.methods.base import Phase
 
@@ -41,10 +43,14 @@ class FactRecall:
 
 @dataclass(frozen=True)
 class _Needed:
-    """Facts of one sequence: their tokens, and float32 `[tokens, facts]` that averages over each fact's own."""
+    """Facts of one sequence: their tokens, which of these are whose, and how many each has.
+
+    int64 `[tokens]`; float32 `[tokens, facts]`, 1 or 0; float32 `[facts]`.
+    """
 
     tokens: Tensor
-    average: Tensor
+    member: Tensor
+    sizes: Tensor
     depths: list[float]
 
 
@@ -64,6 +70,9 @@ class EvidenceRecall:
     device: torch.device
     _needed: list[_Needed | None] = field(init=False)
     _sums: dict[tuple[Phase, int, int], Tensor] = field(default_factory=dict)
+    """By phase, sequence and layer: how often a needed token was there, `[heads, facts]`."""
+    _batch_sums: dict[int, Tensor] = field(default_factory=dict)
+    """By layer, of steps that were taken in for the whole batch: `[batch, heads, most facts]`."""
     _counts: dict[tuple[Phase, int, int], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -74,14 +83,13 @@ class EvidenceRecall:
         needed, place = self._needed[sequence], self.places[sequence]
         if needed is None or place is None:
             return
-        keys, block = selection.keys, selection.block
-        length = keys.shape[2]
+        length, block = selection.length, selection.block
         first = length - 1 if place.question is None else place.question
         if first >= length:
             return
-        start = torch.arange(first // block, keys.shape[1], device=self.device) * block
+        start = torch.arange(first // block * block, length, block, device=self.device)
         rows = (start + block).clamp(max=length) - start.clamp(min=first)
-        chosen = keys[:, first // block :, needed.tokens].float()
+        chosen = selection.at(first // block, needed.tokens).float()
         self._add("prefill", layer, sequence, torch.einsum("hbn,b->hn", chosen, rows / (length - first)), needed)
 
     def kept(self, layer: int, sequence: int, kept: Tensor) -> None:
@@ -103,18 +111,50 @@ class EvidenceRecall:
         found = torch.searchsorted(tokens, wanted).clamp(max=most - 1)
         self._add("decode", layer, sequence, (tokens.gather(1, found) == wanted).float(), needed)
 
+    def decode_pages(self, layer: int, pages: Tensor, count: Tensor, page_size: int, counted: Sequence[bool]) -> None:
+        """Take in the pages that a step of each `counted` sequence attends.
+
+        Args:
+            layer: the layer.
+            pages: int32 `[batch, key heads, most]`, ascending; entries from the count on are never read.
+            count: int32 `[batch, key heads]`.
+            page_size: tokens of a page.
+            counted: of each sequence.
+
+        """
+        owners = [owner for owner, needed in enumerate(self._needed) if needed is not None and counted[owner]]
+        if not owners:
+            return
+        tokens, member = self._of_batch
+        _, heads, most = pages.shape
+        real = torch.arange(most, device=self.device) < count[..., None]
+        listed = pages.where(real, torch.iinfo(torch.int32).max)
+        wanted = (tokens // page_size)[:, None].expand(-1, heads, -1).contiguous()
+        found = torch.searchsorted(listed, wanted).clamp(max=most - 1)
+        shares = (listed.gather(2, found) == wanted).float() @ member
+        if len(owners) < len(self._needed):
+            there = tuple(owner in owners for owner in range(len(self._needed)))
+            shares *= on_device(self.device, there)[0, :, None, None]
+        self._batch_sums[layer] = self._batch_sums[layer] + shares if layer in self._batch_sums else shares
+        for owner in owners:
+            self._counts["decode", owner, layer] = self._counts.get(("decode", owner, layer), 0) + 1
+
     def facts(self, sequence: int) -> dict[Phase, list[FactRecall]]:
         """What each phase left of a sequence's facts, in their order; phases that selected nothing are left out."""
         needed = self._needed[sequence]
+        if needed is None:
+            return {}
         phases: dict[Phase, list[Tensor]] = {}
-        for (phase, owner, layer), total in self._sums.items():
+        for (phase, owner, layer), count in self._counts.items():
             if owner == sequence:
-                phases.setdefault(phase, []).append(total / self._counts[phase, owner, layer])
+                total = self._sums.get((phase, owner, layer))
+                total = self._batch_sums[layer][owner, :, : len(needed.depths)] if total is None else total
+                phases.setdefault(phase, []).append(total / (count * needed.sizes))
         return {
             phase: [
                 FactRecall(depth, mean, best)
                 for depth, mean, best in zip(
-                    needed.depths if needed else [],
+                    needed.depths,
                     torch.cat(parts).mean(dim=0).tolist(),
                     torch.cat(parts).amax(dim=0).tolist(),
                     strict=True,
@@ -123,10 +163,23 @@ class EvidenceRecall:
             for phase, parts in phases.items()
         }
 
+    @functools.cached_property
+    def _of_batch(self) -> tuple[Tensor, Tensor]:
+        """Needed tokens of all sequences, int32 `[batch, most tokens]`, and whose they are; nobody's where padded."""
+        known = [needed for needed in self._needed if needed is not None]
+        most_tokens, most_facts = (max(needed.member.shape[way] for needed in known) for way in (0, 1))
+        tokens = torch.zeros(len(self._needed), most_tokens, dtype=torch.int32, device=self.device)
+        member = torch.zeros(len(self._needed), most_tokens, most_facts, device=self.device)
+        for owner, needed in enumerate(self._needed):
+            if needed is not None:
+                tokens[owner, : len(needed.tokens)] = needed.tokens
+                member[owner, : len(needed.tokens), : len(needed.depths)] = needed.member
+        return tokens, member
+
     def _add(self, phase: Phase, layer: int, sequence: int, chosen: Tensor, needed: _Needed) -> None:
         """Take in which needed tokens each head has: float32 `[heads, tokens]`."""
         key = (phase, sequence, layer)
-        shares = chosen @ needed.average
+        shares = chosen @ needed.member
         self._sums[key] = self._sums[key] + shares if key in self._sums else shares
         self._counts[key] = self._counts.get(key, 0) + 1
 
@@ -138,10 +191,12 @@ class EvidenceRecall:
         spans = [(first, min(last, end)) for first, last in place.facts if first < min(last, end)]
         if not spans:
             return None
-        average = torch.zeros(sum(last - first for first, last in spans), len(spans), device=self.device)
-        row = 0
-        for column, (first, last) in enumerate(spans):
-            average[row : row + last - first, column] = 1 / (last - first)
-            row += last - first
-        tokens = torch.cat([torch.arange(first, last, device=self.device) for first, last in spans])
-        return _Needed(tokens, average, [first / length for first, _ in spans])
+        sizes = [last - first for first, last in spans]
+        tokens = torch.cat([torch.arange(first, last) for first, last in spans])
+        member = torch.eye(len(spans))[[fact for fact, size in enumerate(sizes) for _ in range(size)]]
+        return _Needed(
+            tokens.to(self.device),
+            member.to(self.device),
+            torch.tensor(sizes, dtype=torch.float32, device=self.device),
+            [first / length for first, _ in spans],
+        )

@@ -69,6 +69,12 @@ class Meter:
         self._shares.append((phase, attended.sum(), loaded.sum()))
         self.entries[phase] += attended.numel()
 
+    def count_alike(self, phase: Phase, attended: float, loaded: float, heads: int) -> None:
+        """The same where all heads have the same shares, which the host knows."""
+        self._attended[phase] += attended * heads
+        self._loaded[phase] += loaded * heads
+        self.entries[phase] += heads
+
     def add(self, other: Meter) -> None:
         """Take in another run's counts."""
         self._read_back()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
-import torch
 from sparsetol_kernels.attention import Scoring
 from sparsetol_kernels.page_bounds import update_page_bounds
 from sparsetol_kernels.quest_select import quest_select
-from sparsetol_kernels.selection import TokenSelection
 from sparsetol_kernels.sparse_decode import sparse_decode_attention
 from torch import Tensor
 
+from pytest_sparsetol.engine.device import on_device
 from pytest_sparsetol.engine.meter import Meter
 from pytest_sparsetol.methods.quest import Quest
 
@@ -56,7 +54,7 @@ class QuestPages:
         length, page_size = key.shape[2], method.page_size
         lengths = [length - start for start in starts]
         budgets = [method.earlier_pages(tokens) for tokens in lengths]
-        first, tokens, budget = _on_device(key.device, tuple(starts), tuple(lengths), tuple(budgets))
+        first, tokens, budget = on_device(key.device, tuple(starts), tuple(lengths), tuple(budgets))
         if self.low is None or self.high is None or self.low.shape[2] * page_size < length:
             shape = (*key.shape[:2], -(-length // page_size) + ROOM, key.shape[3])
             self.low, self.high, self.bounded = key.new_empty(shape), key.new_empty(shape), 0
@@ -73,22 +71,8 @@ class QuestPages:
         return out, pages, count
 
 
-@functools.lru_cache(maxsize=4)
-def _on_device(device: torch.device, *numbers: tuple[int, ...]) -> Tensor:
-    """Numbers of each sequence as int32 on the device, copied once for all layers of a step."""
-    return torch.tensor(numbers, dtype=torch.int32).to(device, non_blocking=True)
-
-
-def tokens_of(pages: Tensor, count: Tensor, page_size: int) -> TokenSelection:
-    """Tokens of one sequence's pages; the current page's are all named, those that are still to come too."""
-    inside = torch.arange(page_size, device=pages.device)
-    tokens = (pages[..., None].long() * page_size + inside).flatten(1)
-    return TokenSelection(tokens, count.long() * page_size, loaded=count.double() * page_size)
-
-
 def count_step(meter: Meter, method: Quest, length: int, heads: int) -> None:
     """What one step of one sequence of `length` tokens attended and loaded, for each key head."""
     earlier = (length - 1) // method.page_size
     tokens = method.earlier_pages(length) * method.page_size + length - earlier * method.page_size
-    share = torch.ones(heads, dtype=torch.float64)
-    meter.count("decode", share * tokens / length, share * (tokens + earlier) / length)
+    meter.count_alike("decode", tokens / length, (tokens + earlier) / length, heads)

@@ -5,6 +5,7 @@ The cache itself stays whole, so that positions stay right; dropped tokens are n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,11 +47,12 @@ class Retained:
         """All that is left of a cache of `length` tokens: what the prompt kept, then every generated token."""
         fresh = length - self.prompt
         # Later tokens follow the kept ones at the same places whatever the length, so that one table serves many steps.
-        table = self._table(-(-fresh // ROOM) * ROOM)
+        table = self.table(-(-fresh // ROOM) * ROOM)
         count = self.count + fresh
         return TokenSelection(table[:, : self.tokens.shape[1] + fresh], count, loaded=count.double())
 
-    def _table(self, fresh: int) -> Tensor:
+    def table(self, fresh: int) -> Tensor:
+        """Kept tokens of each key head and the `fresh` ones after the prompt: int64 `[key heads, most + fresh]`."""
         table = self._tables.get(fresh)
         if table is None:
             place = torch.arange(self.tokens.shape[1] + fresh, device=self.tokens.device)
@@ -59,6 +61,32 @@ class Retained:
             self._tables.clear()
             self._tables[fresh] = table
         return table
+
+
+@dataclass
+class RetainedBatch:
+    """What one layer keeps of each prompt of a batch, as lists for the decode kernel."""
+
+    prompts: Sequence[Retained]
+    _count: Tensor = field(init=False)
+    _table: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        self._count = torch.stack([kept.count for kept in self.prompts]).int()
+
+    def lists(self, fresh: int) -> tuple[Tensor, Tensor]:
+        """Tokens that are left of each sequence's cache, when `fresh` tokens have followed its prompt.
+
+        int32 `[batch, key heads, most]`, entries from the count on are padding; int32 `[batch, key heads]`.
+        """
+        most = max(kept.tokens.shape[1] for kept in self.prompts)
+        if self._table is None or self._table.shape[2] < most + fresh:
+            room = -(-fresh // ROOM) * ROOM
+            self._table = self._count.new_zeros(*self._count.shape, most + room)
+            for row, kept in zip(self._table, self.prompts, strict=True):
+                table = kept.table(room)
+                row[:, : table.shape[1]] = table
+        return self._table[:, :, : most + fresh], self._count + fresh
 
 
 def select_within(

@@ -28,11 +28,12 @@ def ranks(heads: int, length: int, forced: int, seed: int) -> tuple[Tensor, Tens
     return made[0], made[1]
 
 
+@pytest.mark.parametrize("share", [0.4, 0.7, 0.95])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
-def test_by_definition(shape: tuple[int, int, int, int]) -> None:
+def test_by_definition(shape: tuple[int, int, int, int], share: float) -> None:
     heads, length, block, forced = shape
     columns, slashes = ranks(heads, length, forced, 1)
-    budget = length * (length + 1) // 5
+    budget = int(share * length * (length + 1) / 2)
 
     lines, wider = lines_that_fit(columns, slashes, budget, block, backend=Backend.PYTORCH)
 

@@ -51,12 +51,13 @@ def effort_line(certificate: Certificate) -> str:
 def facts(certificate: Certificate) -> Iterator[tuple[str, str]]:
     """What the claims rest on and hold for, line by line."""
     identity, circumstances = certificate.identity, certificate.circumstances
-    backends = sorted({level.backend for claim in certificate.claims for level in claim.levels if level.backend})
+    together = [level.backend for claim in certificate.claims for level in claim.levels if level.backend]
+    backends = sorted({backend for names in together for backend in names.split(", ")})
     yield "model", f"{certificate.model}, weights {_short(identity['model'])}, {identity['dtype']}"
     yield "prompt", f"tokenizer and template {_short(identity['prompt'])}"
     yield "suite", f"{certificate.suite}, version {certificate.suite_version}: {', '.join(identity['tasks'])}"
     yield "mix", ", ".join(f"{group} {100 * share:g} %" for group, share in certificate.mix.items())
-    yield "kernels", f"{'; '.join(backends)}; code {_short(identity['kernels'])}"
+    yield "kernels", f"{', '.join(backends)}; code {_short(identity['kernels'])}"
     versions = ", ".join(f"{name} {value}" for name, value in circumstances.items() if name != "device")
     yield "ran on", f"{circumstances.get('device')}; batches of {certificate.batch_size}; {versions}"
     yield "items", f"seed {certificate.seed}; {effort_line(certificate)}"

@@ -182,13 +182,18 @@ class Controller:
         from pytest_sparsetol.report.sweep import describe_written, unfinished
         from pytest_sparsetol.sweep.finish import finish
 
-        colour = bool(getattr(self._config.pluginmanager.get_plugin("terminalreporter"), "hasmarkup", False))
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        colour = bool(getattr(terminal, "hasmarkup", False))
         width = terminal_width()
         for path in dict.fromkeys(node_id.partition("::")[0] for node_id in gate.selected):
             contract, climbed, missing = gate.climbed(path)
             if missing:
                 self._swept.append(unfinished(path, len(climbed), missing, kept=gate.finished is not None))
                 continue
+            if terminal is not None and self._config.get_verbosity() >= 0:
+                # Seconds for each level that is shown safe.
+                terminal.ensure_newline()
+                terminal.write_line(f"{path}: predicting at which levels a fresh gate passes")
             try:
                 written = finish(contract, climbed)
             except SparsetolError as error:

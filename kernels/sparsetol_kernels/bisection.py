@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-def largest_that_fits(fits: Callable[[Tensor], Tensor], least: Tensor, most: int, *, at_once: int = 1) -> Tensor:
+def largest_that_fits(fits: Callable[[Tensor], Tensor], least: Tensor, most: int, *, at_once: int) -> Tensor:
     """The largest n of `least` to `most` for which `fits` holds; `least` where none does.
 
     Args:

@@ -29,19 +29,6 @@ def crossed(slashes: Tensor, block: int) -> Tensor:
     return before[:, block:] > before[:, :-block]
 
 
-def line_pairs(slashes: Tensor, columns: Tensor, block: int) -> Tensor:
-    """Causal query-key pairs that lines bring, none counted twice: int64 `[heads]`.
-
-    Args:
-        slashes: bool `[heads, length]`, by offset.
-        columns: bool `[heads, length]`, by key.
-        block: query rows in a row block.
-
-    """
-    by_slashes, by_column = brought(slashes, block)
-    return by_slashes + (columns * by_column).sum(dim=1)
-
-
 def brought(slashes: Tensor, block: int) -> tuple[Tensor, Tensor]:
     """Causal pairs that the diagonals bring, int64 `[heads]`, and that each column would add, int64 `[heads, length]`.
 
@@ -54,7 +41,16 @@ def brought(slashes: Tensor, block: int) -> tuple[Tensor, Tensor]:
 
 
 def attended_and_loaded(slashes: Tensor, columns: Tensor, block: int) -> tuple[Tensor, Tensor]:
-    """`line_pairs`, and `block` pairs for each key that a row block meets, whatever of these are causal or exist."""
+    """Causal query-key pairs that lines bring, none counted twice, and the pairs of whole tiles: int64 `[heads]` each.
+
+    The latter are `block` for each key that a row block meets, whatever of these are causal or exist.
+
+    Args:
+        slashes: bool `[heads, length]`, by offset.
+        columns: bool `[heads, length]`, by key.
+        block: query rows in a row block.
+
+    """
     given = _given(slashes, block)
     parts = [_brought(given, slashes.shape[1], block, loaded=loaded) for loaded in (False, True)]
     attended, loaded = (by_slashes + (columns * by_column).sum(dim=1) for by_slashes, by_column in parts)

@@ -41,26 +41,25 @@ class Retained:
         count = kept.sum(dim=1)
         # Kept tokens first, in order.
         order = torch.sort(kept.byte(), dim=-1, descending=True, stable=True).indices
-        return cls(order[:, : int(count.max())], count, kept.shape[1])
+        # A copy, as a part would keep all of the order.
+        return cls(order[:, : int(count.max())].clone(), count, kept.shape[1])
 
     def cached(self, length: int) -> TokenSelection:
         """All that is left of a cache of `length` tokens: what the prompt kept, then every generated token."""
         fresh = length - self.prompt
         # Later tokens follow the kept ones at the same places whatever the length, so that one table serves many steps.
-        table = self.table(-(-fresh // ROOM) * ROOM)
+        room = -(-fresh // ROOM) * ROOM
+        if room not in self._tables:
+            self._tables.clear()
+            self._tables[room] = self.table(room)
         count = self.count + fresh
-        return TokenSelection(table[:, : self.tokens.shape[1] + fresh], count, loaded=count.double())
+        return TokenSelection(self._tables[room][:, : self.tokens.shape[1] + fresh], count, loaded=count.double())
 
     def table(self, fresh: int) -> Tensor:
         """Kept tokens of each key head and the `fresh` ones after the prompt: int64 `[key heads, most + fresh]`."""
-        table = self._tables.get(fresh)
-        if table is None:
-            place = torch.arange(self.tokens.shape[1] + fresh, device=self.tokens.device)
-            kept = torch.nn.functional.pad(self.tokens, (0, fresh))
-            table = kept.where(place < self.count[:, None], self.prompt + place - self.count[:, None])
-            self._tables.clear()
-            self._tables[fresh] = table
-        return table
+        place = torch.arange(self.tokens.shape[1] + fresh, device=self.tokens.device)
+        kept = torch.nn.functional.pad(self.tokens, (0, fresh))
+        return kept.where(place < self.count[:, None], self.prompt + place - self.count[:, None])
 
 
 @dataclass

@@ -14,6 +14,9 @@ from pytest_sparsetol.engine import dense
 from pytest_sparsetol.engine.generate import generate
 from pytest_sparsetol.engine.load import load_model
 from pytest_sparsetol.engine.policy import DENSE, Policy
+from pytest_sparsetol.engine.prompt import Places
+from pytest_sparsetol.methods.ada_snapkv import AdaSnapKV
+from pytest_sparsetol.methods.flexprefill import FlexPrefill
 from pytest_sparsetol.methods.quest import Quest
 from pytest_sparsetol.methods.vertical_slash import VerticalSlash
 from pytest_sparsetol.model_files import ModelFiles
@@ -85,18 +88,37 @@ def test_dense_backends(
         assert not found[sequence, :first].any()
 
 
+POLICIES = {
+    "dense": DENSE,
+    "sparse": Policy(VerticalSlash(0.3), Quest(0.5)),
+    "flexprefill": Policy(FlexPrefill(0.3)),
+    "ada_snapkv": Policy(kv=AdaSnapKV(0.5)),
+}
+
+
 @pytest.mark.parametrize("family", CONFIGS)
-@pytest.mark.parametrize("policy", [DENSE, Policy(VerticalSlash(0.3), Quest(0.5))], ids=["dense", "sparse"])
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES.keys())
 def test_answers_are_the_cpus(family: str, policy: Policy, tmp_path: Path) -> None:
     files = ModelFiles("directory", family, save_model(family, tmp_path))
     generator = torch.Generator().manual_seed(5)
     prompts = [torch.randint(5, 256, (length,), generator=generator).tolist() for length in (150, 203)]
-    answers = {}
+    places = [Places(((20, 26), (70, 71)), 100), Places(((7, 30),), 60)]
+    answers, passes = {}, {}
     for device in ("cpu", "cuda"):
         spec = ModelSpec.model_validate({"path": "m", "dtype": "float32", "device": device})
-        answers[device], _ = generate(load_model(files, spec), prompts, [32, 32], policy)
+        answers[device], passes[device] = generate(load_model(files, spec), prompts, [32, 32], policy, places)
 
     assert answers["cuda"] == answers["cpu"]
+    on_cpu, on_cuda = (passes[device].evidence for device in ("cpu", "cuda"))
+    if on_cpu is None or on_cuda is None:
+        assert policy == DENSE
+        return
+    for sequence in range(2):
+        found, expected = on_cuda.facts(sequence), on_cpu.facts(sequence)
+        assert found.keys() == expected.keys()
+        for phase, facts in expected.items():
+            for mine, theirs in zip(found[phase], facts, strict=True):
+                assert (mine.mean, mine.best) == pytest.approx((theirs.mean, theirs.best), abs=0.02)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])

@@ -46,7 +46,8 @@ def prompts() -> list[list[int]]:
 class Witness:
     """Writes down, for each phase and sequence, what each query of each head saw: sets of tokens."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, places: list[Places]) -> None:
+        self.places = places
         self.seen: dict[tuple[Phase, int], dict[tuple[int, int], list[set[int]]]] = defaultdict(
             lambda: defaultdict(list)
         )
@@ -63,7 +64,8 @@ class Witness:
 
     def prefill(self, layer: int, sequence: int, selection: Any) -> None:
         for head, blocks in enumerate(selection.keys):
-            for row in range(PLACES[sequence].question or 0, blocks.shape[1]):
+            question = self.places[sequence].question
+            for row in range(blocks.shape[1] - 1 if question is None else question, blocks.shape[1]):
                 self.seen["prefill", sequence][layer, head].append(
                     set(blocks[row // selection.block].nonzero()[:, 0].tolist())
                 )
@@ -86,13 +88,18 @@ class Witness:
         return sum(heads) / len(heads), max(heads)
 
 
-@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES.keys())
-def test_recall_is_what_the_definition_counts(
-    policy: Policy, llama: LoadedModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    witness = Witness(monkeypatch)
+CASES = {name: (policy, PLACES) for name, policy in POLICIES.items()} | {
+    "nobody knows the question": (Policy(VerticalSlash(0.3)), [Places(place.facts, None) for place in PLACES])
+}
 
-    _, current = generate(llama, prompts(), [6, 9], policy, PLACES)
+
+@pytest.mark.parametrize(("policy", "places"), CASES.values(), ids=CASES.keys())
+def test_recall_is_what_the_definition_counts(
+    policy: Policy, places: list[Places], llama: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    witness = Witness(monkeypatch, places)
+
+    _, current = generate(llama, prompts(), [6, 9], policy, places)
 
     assert current.evidence is not None
     acting: set[str] = {phase for phase in ("prefill", "kv", "decode") if getattr(policy, phase) is not None}

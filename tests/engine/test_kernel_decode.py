@@ -9,7 +9,7 @@ import torch
 from sparsetol_kernels.backend import Backend
 
 from pytest_sparsetol.contract import ModelSpec
-from pytest_sparsetol.engine import attention, quest_pages
+from pytest_sparsetol.engine import attention, quest_pages, retention
 from pytest_sparsetol.engine.generate import generate
 from pytest_sparsetol.engine.load import load_model
 from pytest_sparsetol.engine.policy import Policy
@@ -54,6 +54,7 @@ def test_a_batch_at_once_answers_as_sequence_by_sequence(
 
     # The operators compute by PyTorch on a CPU; what is put into them is what a GPU gets.
     monkeypatch.setattr(quest_pages, "ROOM", 1)
+    monkeypatch.setattr(retention, "ROOM", 5)
     monkeypatch.setattr(attention, "sparse_decode_backend", lambda *_: Backend.TRITON)
     found, at_once = generate(loaded, prompts(), [48, 20, 33, 48], policy, PLACES)
 

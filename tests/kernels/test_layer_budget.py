@@ -7,7 +7,7 @@ import torch
 from sparsetol_kernels.backend import Backend
 from sparsetol_kernels.errors import BackendError, InputError
 from sparsetol_kernels.layer_budget import layer_lines_that_fit
-from sparsetol_kernels.lines import line_pairs
+from sparsetol_kernels.lines import attended_and_loaded
 from torch import Tensor
 
 SHAPES = {
@@ -16,6 +16,7 @@ SHAPES = {
     "odd length": (3, 45, 16),
     "last block full": (1, 64, 32),
     "last block of one": (2, 65, 16),
+    "blocks of 64": (1, 150, 64),
     "more than a tile of row blocks": (1, 2_070, 16),
 }
 
@@ -41,14 +42,14 @@ def test_by_definition(share: float, least: int) -> None:
     lines, wider = layer_lines_that_fit(columns, slashes, budget, torch.tensor(least), block, backend=Backend.PYTORCH)
 
     def held(along: int, across: int) -> int:
-        return int(line_pairs(slashes < along, columns < across, block).sum())
+        return int(attended_and_loaded(slashes < along, columns < across, block)[0].sum())
 
     every = 2 * heads * length
     assert lines == max(least, *(n for n in range(every + 1) if held(n, n) <= budget))
     assert wider == max([int(lines), *(n for n in range(int(lines), every + 1) if held(int(lines), n) <= budget)])
 
 
-@pytest.mark.parametrize(("share", "least"), [(0.0, 11), (0.1, 0), (0.4, 11)])
+@pytest.mark.parametrize(("share", "least"), [(0.0, 11), (0.1, 0), (0.4, 11), (1.0, 0)])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 def test_triton(shape: tuple[int, int, int], share: float, least: int, kernel_device: torch.device) -> None:
     heads, length, block = shape

@@ -6,7 +6,7 @@ import pytest
 import torch
 from sparsetol_kernels.backend import Backend
 from sparsetol_kernels.line_budget import lines_that_fit
-from sparsetol_kernels.lines import line_pairs
+from sparsetol_kernels.lines import attended_and_loaded
 from torch import Tensor
 
 SHAPES = {
@@ -40,7 +40,7 @@ def test_by_definition(shape: tuple[int, int, int, int], share: float) -> None:
     for head in range(heads):
 
         def held(along: int, across: int, head: int = head) -> int:
-            return int(line_pairs(slashes[head, None] < along, columns[head, None] < across, block))
+            return int(attended_and_loaded(slashes[head, None] < along, columns[head, None] < across, block)[0])
 
         fitting = [n for n in range(1, length + 2) if held(n, n) <= budget]
         assert lines[head] == max(fitting, default=1)

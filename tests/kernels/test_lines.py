@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from sparsetol_kernels.lines import attended_and_loaded, crossed, line_pairs
+from sparsetol_kernels.lines import attended_and_loaded, crossed
 from sparsetol_kernels.selection import LineSelection, causal_weights
 from torch import Tensor
 
@@ -43,4 +43,3 @@ def test_pairs_are_those_of_the_matrix(length: int, block: int, share: float) ->
     attended, loaded = attended_and_loaded(slashes, columns, block)
     assert torch.equal(attended, (selection.keys * weights).sum(dim=(1, 2)))
     assert torch.equal(loaded, selection.keys.sum(dim=(1, 2)) * block)
-    assert torch.equal(line_pairs(slashes, columns, block), attended)

@@ -86,6 +86,7 @@ def test_the_summary_names_claims_and_files(done: tuple[Path, str]) -> None:
 
     assert "sparsetol.yaml: largest sparsity shown safe, all together at confidence 0.95" in shown
     assert "written: certificate.json, frontier.csv, safe.sparsetol.yaml" in shown
+    assert "sparsetol.yaml: predicting at which levels a fresh gate passes" in shown
     assert "3 passed" in shown
 
 

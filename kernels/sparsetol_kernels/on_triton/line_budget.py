@@ -64,7 +64,7 @@ def line_pairs(
     ColumnRank, Met, Held, ByRank, budget, length, places, rounds,
     BLOCK: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr, TRIED: tl.constexpr, BY_RANK: tl.constexpr,
 ):  # fmt: skip
-    """Grid: (BLOCK / WIDTH, heads, TRIED or 1). Causal query-key pairs that lines hold, as `lines.line_pairs`.
+    """Grid: (BLOCK / WIDTH, heads, TRIED or 1). Causal query-key pairs that lines hold, as `lines.attended_and_loaded`.
 
     Without BY_RANK, what one tried number of columns and diagonals holds goes to this round of `Held`. With BY_RANK,
     what each column brings beside the diagonals that fit goes to its rank in `ByRank`; rank 0, which is always taken,

@@ -9,10 +9,13 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+from collections.abc import Mapping
 from enum import StrEnum
 from importlib import metadata
 
 import torch
+
+from sparsetol_kernels.errors import BackendError
 
 LEAST_CAPABILITY = (8, 0)
 """Compute capability from which the Triton kernels run."""
@@ -30,6 +33,16 @@ class Backend(StrEnum):
     GLUON = "gluon"
     TRITON = "triton"
     PYTORCH = "pytorch"
+
+
+def choose_backend(operation: str, asked: Backend | None, takes: Mapping[Backend, bool], call: str) -> Backend:
+    """The backend that is asked for; without one, the first that takes the call, which `call` says in words.
+
+    Raises `BackendError` where the one that is asked for does not take it.
+    """
+    if asked is not None and not takes.get(asked, False):
+        raise BackendError(f"{operation}: {asked} does not take {call}")
+    return asked or next(backend for backend, able in takes.items() if able)
 
 
 def interpreting() -> bool:

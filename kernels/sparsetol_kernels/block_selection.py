@@ -7,9 +7,9 @@ import importlib
 import torch
 from torch import Tensor
 
-from sparsetol_kernels.backend import Backend, triton_serves
+from sparsetol_kernels.backend import Backend, choose_backend, triton_serves
 from sparsetol_kernels.block_sparse import pooled_block_scores
-from sparsetol_kernels.errors import BackendError, require, require_alike, require_shape
+from sparsetol_kernels.errors import require, require_alike, require_shape
 
 _NAME = "select_blocks"
 _MOST_BLOCKS = 32768
@@ -75,9 +75,7 @@ def selection_backend(query: Tensor, block: int, backend: Backend | None = None)
         Backend.TRITON: triton_serves(query.device) and query.dtype != torch.float64 and blocks <= _MOST_BLOCKS,
         Backend.PYTORCH: True,
     }
-    if backend is not None and not takes.get(backend, False):
-        raise BackendError(f"{_NAME}: {backend} does not take {blocks} blocks of {query.dtype} on {query.device}")
-    return backend or next(name for name, able in takes.items() if able)
+    return choose_backend(_NAME, backend, takes, f"{blocks} blocks of {query.dtype} on {query.device}")
 
 
 def _by_definition(query: Tensor, key: Tensor, counts: Tensor, most: int, block: int, per_key_head: bool) -> Tensor:

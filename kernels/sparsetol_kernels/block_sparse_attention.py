@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from sparsetol_kernels.attention import Scoring, attend_with_log_sum
-from sparsetol_kernels.backend import Backend, checking_indices, gluon_serves, triton_serves
-from sparsetol_kernels.errors import BackendError, require, require_shape
+from sparsetol_kernels.backend import Backend, checking_indices, choose_backend, gluon_serves, triton_serves
+from sparsetol_kernels.errors import require, require_shape
 from sparsetol_kernels.inputs import check_prompt, check_scores, rows_contiguous
 
 if TYPE_CHECKING:
@@ -118,12 +118,11 @@ def block_sparse_backend(
         and all(_fits_tma(tensor) for tensor in (query, key, value))
     )
     takes = {Backend.GLUON: on_gluon, Backend.TRITON: on_triton, Backend.PYTORCH: True}
-    if backend is not None and not takes[backend]:
-        raise BackendError(
-            f"{_NAME}: {backend} does not take blocks of {block}, head sizes {size} and {value_size}, "
-            f"{query.dtype} on {query.device} with what is installed here"
-        )
-    return backend or next(name for name, able in takes.items() if able)
+    return choose_backend(
+        _NAME, backend, takes,
+        f"blocks of {block}, head sizes {size} and {value_size}, {query.dtype} on {query.device} "
+        "with what is installed here",
+    )  # fmt: skip
 
 
 def block_sparse_by_definition(

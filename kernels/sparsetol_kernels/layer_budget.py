@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sparsetol_kernels.backend import Backend, triton_serves
+from sparsetol_kernels.backend import Backend, choose_backend, triton_serves
 from sparsetol_kernels.bisection import largest_that_fits
-from sparsetol_kernels.errors import BackendError, require, require_shape
+from sparsetol_kernels.errors import require, require_shape
 from sparsetol_kernels.line_budget import BLOCKS
 from sparsetol_kernels.line_counts import lines_by_counting
 
@@ -52,13 +52,8 @@ def layer_lines_that_fit(
     )  # fmt: skip
     on_triton = triton_serves(column_rank.device) and block in BLOCKS and column_rank.shape[1] >= SHORTEST
     takes = {Backend.TRITON: on_triton, Backend.PYTORCH: True}
-    if backend is not None and not takes.get(backend, False):
-        raise BackendError(
-            f"{_NAME}: {backend} does not take row blocks of {block} and {column_rank.shape[1]} tokens "
-            f"on {column_rank.device}"
-        )
-    chosen = backend or next(name for name, able in takes.items() if able)
-    if chosen is Backend.PYTORCH:
+    call = f"row blocks of {block} and {column_rank.shape[1]} tokens on {column_rank.device}"
+    if choose_backend(_NAME, backend, takes, call) is Backend.PYTORCH:
         return lines_by_counting(column_rank, slash_rank, budget, least, 2 * column_rank.numel(), block)
     return _in_triton(column_rank.contiguous(), slash_rank.contiguous(), budget, least, block)
 

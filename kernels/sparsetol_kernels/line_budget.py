@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sparsetol_kernels.backend import Backend, triton_serves
-from sparsetol_kernels.errors import BackendError, require, require_shape
+from sparsetol_kernels.backend import Backend, choose_backend, triton_serves
+from sparsetol_kernels.errors import require, require_shape
 from sparsetol_kernels.line_counts import lines_by_counting
 
 BLOCKS = (16, 32, 64, 128)
@@ -45,9 +45,7 @@ def lines_that_fit(
         _NAME, f"ranks are {column_rank.dtype} and {slash_rank.dtype}; wanted int32",
     )  # fmt: skip
     takes = {Backend.TRITON: triton_serves(column_rank.device) and block in BLOCKS, Backend.PYTORCH: True}
-    if backend is not None and not takes.get(backend, False):
-        raise BackendError(f"{_NAME}: {backend} does not take row blocks of {block} on {column_rank.device}")
-    chosen = backend or next(name for name, able in takes.items() if able)
+    chosen = choose_backend(_NAME, backend, takes, f"row blocks of {block} on {column_rank.device}")
     if chosen is Backend.PYTORCH:
         return _by_counting(column_rank, slash_rank, budget, block)
     from sparsetol_kernels.on_triton.line_budget import search

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from sparsetol_kernels.attention import Scoring, attend_with_log_sum
-from sparsetol_kernels.backend import Backend, triton_serves
-from sparsetol_kernels.errors import BackendError, require, require_shape
+from sparsetol_kernels.backend import Backend, choose_backend, triton_serves
+from sparsetol_kernels.errors import require, require_shape
 from sparsetol_kernels.inputs import check_prompt, check_scores, rows_contiguous
 from sparsetol_kernels.selection import LineSelection
 
@@ -95,12 +95,11 @@ def vertical_slash_backend(
         and max(sizes) <= HEAD_SIZES[1]
     )
     takes = {Backend.TRITON: on_triton, Backend.PYTORCH: True}
-    if backend is not None and not takes.get(backend, False):
-        raise BackendError(
-            f"{_NAME}: {backend} does not take row blocks of {block}, head sizes {sizes[0]} and {sizes[2]}, "
-            f"{query.dtype} on {query.device} with what is installed here"
-        )
-    return backend or next(name for name, able in takes.items() if able)
+    return choose_backend(
+        _NAME, backend, takes,
+        f"row blocks of {block}, head sizes {sizes[0]} and {sizes[2]}, {query.dtype} on {query.device} "
+        "with what is installed here",
+    )  # fmt: skip
 
 
 def _by_definition(

@@ -103,13 +103,7 @@ class EvidenceRecall:
         needed = self._needed[sequence]
         if needed is None:
             return
-        most = selection.tokens.shape[1]
-        real = torch.arange(most, device=self.device) < selection.count[:, None]
-        tokens = selection.tokens.where(real, torch.iinfo(torch.int64).max).contiguous()
-        wanted = needed.tokens.expand(len(tokens), -1).contiguous()
-        # Where each would stand among the ascending tokens, and whether it does.
-        found = torch.searchsorted(tokens, wanted).clamp(max=most - 1)
-        self._add("decode", layer, sequence, (tokens.gather(1, found) == wanted).float(), needed)
+        self._add("decode", layer, sequence, _listed(selection.tokens, selection.count, needed.tokens), needed)
 
     def decode_pages(self, layer: int, pages: Tensor, count: Tensor, page_size: int, counted: Sequence[bool]) -> None:
         """Take in the pages that a step of each `counted` sequence attends.
@@ -122,21 +116,15 @@ class EvidenceRecall:
             counted: of each sequence.
 
         """
-        owners = [owner for owner, needed in enumerate(self._needed) if needed is not None and counted[owner]]
-        if not owners:
+        there = tuple(needed is not None and counts for needed, counts in zip(self._needed, counted, strict=True))
+        if not any(there):
             return
         tokens, member = self._of_batch
-        _, heads, most = pages.shape
-        real = torch.arange(most, device=self.device) < count[..., None]
-        listed = pages.where(real, torch.iinfo(torch.int32).max)
-        wanted = (tokens // page_size)[:, None].expand(-1, heads, -1).contiguous()
-        found = torch.searchsorted(listed, wanted).clamp(max=most - 1)
-        shares = (listed.gather(2, found) == wanted).float() @ member
-        if len(owners) < len(self._needed):
-            there = tuple(owner in owners for owner in range(len(self._needed)))
+        shares = _listed(pages, count, (tokens // page_size)[:, None]) @ member
+        if not all(there):
             shares *= on_device(self.device, there)[0, :, None, None]
         self._batch_sums[layer] = self._batch_sums[layer] + shares if layer in self._batch_sums else shares
-        for owner in owners:
+        for owner in (owner for owner, counts in enumerate(there) if counts):
             self._counts["decode", owner, layer] = self._counts.get(("decode", owner, layer), 0) + 1
 
     def facts(self, sequence: int) -> dict[Phase, list[FactRecall]]:
@@ -200,3 +188,21 @@ class EvidenceRecall:
             torch.tensor(sizes, dtype=torch.float32, device=self.device),
             [first / length for first, _ in spans],
         )
+
+
+def _listed(entries: Tensor, count: Tensor, wanted: Tensor) -> Tensor:
+    """Whether numbers stand in ascending lists: float32 `[..., heads, wanted]`, 1 or 0.
+
+    Args:
+        entries: int32 or int64 `[..., heads, most]`; those from the count on are never read.
+        count: `[..., heads]`.
+        wanted: of the entries' dtype, `[wanted]`, or what can be expanded to `[..., heads, wanted]`.
+
+    """
+    most = entries.shape[-1]
+    real = torch.arange(most, device=entries.device) < count[..., None]
+    listed = entries.where(real, torch.iinfo(entries.dtype).max).contiguous()
+    wanted = wanted.expand(*count.shape, -1).contiguous()
+    # Where each would stand, and whether it does.
+    found = torch.searchsorted(listed, wanted).clamp(max=most - 1)
+    return (listed.gather(-1, found) == wanted).float()

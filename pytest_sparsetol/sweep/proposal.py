@@ -23,22 +23,31 @@ Safe = Mapping[tuple[str, int, str], float | None]
 Powers = Mapping[str, Mapping[int, Mapping[float, float]]]
 """Predicted power by policy, length and level, of the levels shown safe for every group and the mix."""
 
+Levels = dict[str, dict[int, float]]
+"""A level by policy and length."""
+
 
 @dataclass(frozen=True)
 class Proposal:
     """Levels of each policy by length, the power of the whole, and why other policies are left out."""
 
-    levels: dict[str, dict[int, float]]
+    levels: Levels
     power: float
     left_out: dict[str, str]
 
 
 def propose(contract: Contract, climbed: Sequence[tuple[Ladder, LadderResult]], safe: Safe) -> Proposal:
     """Choose levels so that all cells and mixes of the contract pass on fresh items with power `POWER`."""
+    whole = [(ladder, result) for ladder, result in climbed if ladder.policy.whole]
+    shown = {(ladder.policy.name, ladder.length): _shown(contract, ladder, result, safe) for ladder, result in whole}
+    lacking = {name for (name, _), levels in shown.items() if not levels}
     powers: dict[str, dict[int, dict[float, float]]] = {}
-    for ladder, result in climbed:
-        if ladder.policy.whole:
-            powers.setdefault(ladder.policy.name, {})[ladder.length] = _powers(contract, ladder, result, safe)
+    for ladder, result in whole:
+        name, length = ladder.policy.name, ladder.length
+        # Where a policy lacks levels at one length, those at others are not asked for: each takes seconds.
+        if name not in lacking or not shown[name, length]:
+            fresh = {level: _predicted(contract, result, level) for level in shown[name, length]}
+            powers.setdefault(name, {})[length] = fresh
     return choose(powers)
 
 
@@ -61,8 +70,7 @@ def choose(powers: Powers) -> Proposal:
         if name not in left_out
     }
     while levels and _power(powers, levels) < POWER:
-        alone = {name: _power(powers, {name: chosen}) for name, chosen in levels.items()}
-        weakest = min(alone, key=lambda name: alone[name])
+        weakest = min(levels, key=lambda name: _power(powers, {name: levels[name]}))
         left_out[weakest] = (
             f"with it a fresh gate of all that is left would pass with power {_power(powers, levels):.3f} at most, "
             f"below {POWER:g}"
@@ -73,7 +81,7 @@ def choose(powers: Powers) -> Proposal:
     return Proposal(levels, _power(powers, levels) if levels else 0.0, left_out)
 
 
-def _raised(powers: Powers, levels: Mapping[str, Mapping[int, float]]) -> dict[str, dict[int, float]] | None:
+def _raised(powers: Powers, levels: Levels) -> Levels | None:
     """The levels with the one raised that costs the least power; None where that would be too much."""
     found = [
         {**levels, name: {**chosen, length: level}}
@@ -83,24 +91,30 @@ def _raised(powers: Powers, levels: Mapping[str, Mapping[int, float]]) -> dict[s
         if level > chosen[length]
     ]
     best = max(found, key=lambda raised: _power(powers, raised), default=None)
-    return None if best is None or _power(powers, best) < POWER else {name: dict(one) for name, one in best.items()}
+    return None if best is None or _power(powers, best) < POWER else best
 
 
-def _power(powers: Powers, levels: Mapping[str, Mapping[int, float]]) -> float:
+def _power(powers: Powers, levels: Levels) -> float:
     """With which every policy passes at every length."""
     return math.prod(powers[name][length][level] for name, one in levels.items() for length, level in one.items())
 
 
-def _powers(contract: Contract, ladder: Ladder, result: LadderResult, safe: Safe) -> dict[float, float]:
-    """Predicted power by level, of those shown safe for every group and the mix."""
+def _shown(contract: Contract, ladder: Ladder, result: LadderResult, safe: Safe) -> list[float]:
+    """Levels that are shown safe for every group and the mix."""
     gate, weights = contract.spec.gate, contract.spec.mix
     warned = gate.untestable == "warn"
     untestable = {group for group in weights if any(one.verdict == "UNTESTABLE" for one in result.of(group))}
     needed = [group for group in (*weights, MIX) if not (warned and untestable and group in {*untestable, MIX})]
     limits = [safe.get((ladder.policy.name, ladder.length, group)) for group in needed]
     if not set(needed) - {MIX} or any(limit is None for limit in limits):
-        return {}
+        return []
     highest = min(limit for limit in limits if limit is not None)
+    return [level for level in ladder.levels if level <= highest]
+
+
+def _predicted(contract: Contract, result: LadderResult, level: float) -> float:
+    """Power of a fresh gate at a level that was tested."""
+    gate, weights = contract.spec.gate, contract.spec.mix
     fresh = FreshGate(
         items={group: planned_items(contract, group) for group in weights},
         thresholds={group: gate.threshold(group) for group in weights},
@@ -108,10 +122,5 @@ def _powers(contract: Contract, ladder: Ladder, result: LadderResult, safe: Safe
         mix_threshold=gate.mix_threshold(),
         confidence=gate.confidence,
     )
-    return {
-        level: predicted_power(
-            {group: one.evidence for group, one in result.groups_at(level).items() if one.evidence is not None}, fresh
-        )
-        for level in ladder.levels
-        if level <= highest
-    }
+    evidence = {group: one.evidence for group, one in result.groups_at(level).items() if one.evidence is not None}
+    return predicted_power(evidence, fresh)

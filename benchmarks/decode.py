@@ -145,6 +145,7 @@ def milliseconds(calls: list[Callable[[], object]], replays: int = 60) -> float:
         graph.replay()
     times = []
     for _ in range(replays):
+        # torch leaves it untyped.
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
         start.record()
         graph.replay()
@@ -169,6 +170,7 @@ def require(condition: bool, message: str) -> None:  # reads as an assertion
 
 def each(caches: Caches, call: Callable[[int], object]) -> list[Callable[[], object]]:
     """The call on every cache in turn."""
+    # mypy has no type for a lambda's default, which keeps the number of its own turn.
     return [lambda number=number: call(number) for number in range(len(caches.key))]  # type: ignore[misc]
 
 
@@ -293,6 +295,7 @@ def snapkv(record: Record, length: int) -> None:
         expected = torch.nn.functional.avg_pool1d(paid[:, None], 21, stride=1, padding=10)[:, 0]
         error = float((found - expected).norm() / expected.norm())
         require(error < 1e-3, f"snapkv scores, relative error {error}")
+        # mypy has no type for a lambda's default, which keeps the way of its own turn.
         taken = milliseconds([lambda over=over: snapkv_scores(query, key, SCALE, WINDOW, 21, over)], replays=20)  # type: ignore[misc]
         # Both kernels form all products.
         tflops = 2 * 2 * QUERY_HEADS * WINDOW * length * SIZE / taken / 1e9

@@ -295,7 +295,7 @@ def main() -> None:
         0, 0.0, 0, [first_stage(task) for task in TASKS], [[None] * len(LENGTHS) for _ in TASKS], []
     )
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    print(f"{parameters / 1e6:.2f}M parameters, {len(tokenizer)} tokens, from step {progress.step}", flush=True)  # noqa: T201
+    print(f"{parameters / 1e6:.2f}M parameters, {len(tokenizer)} tokens, from step {progress.step}", flush=True)  # noqa: T201  # progress
     train(arguments, model, tokenizer, progress, device)
     save_checkpoint(arguments.out, model, progress)
     export(model, tokenizer, arguments.out / "model")
@@ -371,7 +371,7 @@ def _report(progress: Progress, loss: float, waited: float) -> None:
     }
     progress.log.append(line)
     shown = " ".join(f"{task}@{length}:{right:.2f}" for task, (length, right) in now.items())
-    print(f"{line['step']} {line['seconds']}s wait {line['waited']} loss {line['loss']} {shown}", flush=True)  # noqa: T201
+    print(f"{line['step']} {line['seconds']}s wait {line['waited']} loss {line['loss']} {shown}", flush=True)  # noqa: T201  # progress
 
 
 def _arguments() -> argparse.Namespace:

@@ -116,11 +116,11 @@ def _shapes(
     query: Tensor,
     key: Tensor,
     low: Tensor,  # noqa: ARG001  # the operator's arguments are these
-    high: Tensor,  # noqa: ARG001
-    budget: Tensor,  # noqa: ARG001
-    starts: Tensor,  # noqa: ARG001
-    lengths: Tensor,  # noqa: ARG001
-    page_size: int,  # noqa: ARG001
+    high: Tensor,  # noqa: ARG001  # likewise
+    budget: Tensor,  # noqa: ARG001  # likewise
+    starts: Tensor,  # noqa: ARG001  # likewise
+    lengths: Tensor,  # noqa: ARG001  # likewise
+    page_size: int,  # noqa: ARG001  # likewise
     most: int,
 ) -> tuple[Tensor, Tensor]:
     return (

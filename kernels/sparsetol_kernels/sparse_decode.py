@@ -130,6 +130,7 @@ def _on_cuda(
     return launch(*arguments)
 
 
+# The operator's arguments have these names.
 @_operator.register_fake
 def _shapes(query: Tensor, key: Tensor, value: Tensor, *_: object) -> tuple[Tensor, Tensor]:  # noqa: ARG001
     return (

@@ -11,7 +11,7 @@ from sparsetol_kernels.backend import Backend
 from pytest_sparsetol.contract import ModelSpec
 from pytest_sparsetol.engine import attention, quest_pages, retention
 from pytest_sparsetol.engine.generate import generate
-from pytest_sparsetol.engine.load import load_model
+from pytest_sparsetol.engine.load import LoadedModel, load_model
 from pytest_sparsetol.engine.policy import Policy
 from pytest_sparsetol.engine.prompt import Places
 from pytest_sparsetol.methods.ada_snapkv import AdaSnapKV
@@ -39,7 +39,7 @@ def prompts() -> list[list[int]]:
 PLACES = [Places(((20, 26), (70, 71)), 10), Places(((7, 30),), 60), Places(((100, 140),), 190), Places(((0, 2),), 4)]
 
 
-def load(family: str, folder: Path, device: str, dtype: str = "float32"):  # type: ignore[no-untyped-def]
+def load(family: str, folder: Path, device: str, dtype: str = "float32") -> LoadedModel:
     files = ModelFiles("directory", family, save_model(family, folder))
     return load_model(files, ModelSpec.model_validate({"path": "m", "dtype": dtype, "device": device}))
 

@@ -257,11 +257,11 @@ def test_debugging_refuses_indices(
 ) -> None:
     monkeypatch.setenv("SPARSETOL_KERNELS_DEBUG", "1")
     index, count = random_blocks(4, 100, 16, 1.0)
-    block_sparse_attention(**call(block_index=index, block_count=count))  # type: ignore[arg-type]
+    block_sparse_attention(**call(block_index=index, block_count=count))  # type: ignore[arg-type]  # mixed values
     index[place] = entry
 
     with pytest.raises(InputError, match=message):
-        block_sparse_attention(**call(block_index=index, block_count=count))  # type: ignore[arg-type]
+        block_sparse_attention(**call(block_index=index, block_count=count))  # type: ignore[arg-type]  # mixed values
 
 
 def test_a_backend_that_cannot_compute_the_call_is_refused() -> None:

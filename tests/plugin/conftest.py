@@ -13,7 +13,7 @@ import torch
 from sparsetol_suites.registry import TASKS
 
 # Runs inside this process must not load torch anew.
-import pytest_sparsetol.runner  # noqa: F401
+import pytest_sparsetol.runner  # noqa: F401  # for that alone
 from tests.plugin import project as source
 
 

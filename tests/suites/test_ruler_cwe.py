@@ -88,7 +88,7 @@ def test_a_list_in_which_the_common_words_would_be_too_many() -> None:
 )
 def test_parameters_out_of_range(parameters: dict[str, int], message: str) -> None:
     with pytest.raises(SuiteError, match=message):
-        RulerCwe(**parameters)  # type: ignore[arg-type]
+        RulerCwe(**parameters)  # type: ignore[arg-type]  # wrong on purpose
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_tags() -> None:
 )
 def test_parameters_out_of_range(parameters: dict[str, int], message: str) -> None:
     with pytest.raises(SuiteError, match=message):
-        RulerVt(**parameters)  # type: ignore[arg-type]
+        RulerVt(**parameters)  # type: ignore[arg-type]  # wrong on purpose
 
 
 WORDS = ("apple", "river", "stone", "lamp")

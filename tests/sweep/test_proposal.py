@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from pytest_sparsetol.sweep.proposal import choose
+from pytest_sparsetol.sweep import proposal as module
+from pytest_sparsetol.sweep.proposal import choose, propose
 
 SURE = {0.5: 1.0, 0.8: 1.0}
 
@@ -55,3 +59,30 @@ def test_nothing_is_proposed_where_no_policy_is_green_often_enough() -> None:
 
     assert proposal.levels == {}
     assert proposal.left_out["quest"].endswith("with power 0.890 at most, below 0.9")
+
+
+def test_a_policy_that_lacks_a_length_is_named_and_its_other_levels_are_not_predicted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = {
+        ("quest", 1024): [0.5], ("quest", 2048): [0.5, 0.8],
+        ("sliding_window", 1024): [0.5], ("sliding_window", 2048): [],
+    }  # fmt: skip
+    predicted = []
+
+    def predict(_: Any, result: str, level: float) -> float:
+        predicted.append((result, level))
+        return 0.99
+
+    monkeypatch.setattr(module, "_shown", lambda _, ladder, *__: shown[ladder.policy.name, ladder.length])
+    monkeypatch.setattr(module, "_predicted", predict)
+    climbed: Any = [
+        (SimpleNamespace(policy=SimpleNamespace(name=name, whole=True), length=length), f"{name} at {length}")
+        for name, length in shown
+    ]
+
+    proposal = propose(None, climbed, {})  # type: ignore[arg-type]  # what reads the contract is replaced
+
+    assert proposal.levels == {"quest": {1024: 0.5, 2048: 0.8}}
+    assert proposal.left_out == {"sliding_window": "no level is shown safe for all groups and the mix at 2k"}
+    assert predicted == [("quest at 1024", 0.5), ("quest at 2048", 0.5), ("quest at 2048", 0.8)]

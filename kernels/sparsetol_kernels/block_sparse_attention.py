@@ -12,7 +12,7 @@ from torch import Tensor
 from sparsetol_kernels.attention import Scoring, attend_with_log_sum
 from sparsetol_kernels.backend import Backend, checking_indices, choose_backend, gluon_serves, triton_serves
 from sparsetol_kernels.errors import require, require_shape
-from sparsetol_kernels.inputs import check_prompt, check_scores, rows_contiguous
+from sparsetol_kernels.inputs import check_prompt, check_scores, fits_tma, rows_contiguous
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +115,7 @@ def block_sparse_backend(
         and size in {64, 128}
         and softcap is None
         and sinks is None
-        and all(_fits_tma(tensor) for tensor in (query, key, value))
+        and all(fits_tma(tensor) for tensor in (query, key, value))
     )
     takes = {Backend.GLUON: on_gluon, Backend.TRITON: on_triton, Backend.PYTORCH: True}
     return choose_backend(
@@ -165,12 +165,6 @@ def _forward_of(backend: Backend) -> Callable[..., tuple[Tensor, Tensor | None]]
     module = importlib.import_module(f"sparsetol_kernels.on_{backend}.block_sparse")
     forward: Callable[..., tuple[Tensor, Tensor | None]] = module.forward
     return forward
-
-
-def _fits_tma(tensor: Tensor) -> bool:
-    """Whether the tensor memory accelerator can address it: rows contiguous, all else in steps of 16 bytes."""
-    steps = [stride * tensor.element_size() for stride in tensor.stride()[:3]]
-    return tensor.stride(3) == 1 and tensor.data_ptr() % 16 == 0 and all(step > 0 and step % 16 == 0 for step in steps)
 
 
 def _check(

@@ -38,3 +38,9 @@ def check_scores(operation: str, query: Tensor, softcap: float | None, sinks: Te
 def rows_contiguous(tensor: Tensor) -> Tensor:
     """The tensor, copied only where its last dimension is not contiguous."""
     return tensor if tensor.stride(3) == 1 else tensor.contiguous()
+
+
+def fits_tma(tensor: Tensor) -> bool:
+    """Whether the tensor memory accelerator can address it: rows contiguous, all else in steps of 16 bytes."""
+    steps = [stride * tensor.element_size() for stride in tensor.stride()[:3]]
+    return tensor.stride(3) == 1 and tensor.data_ptr() % 16 == 0 and all(step > 0 and step % 16 == 0 for step in steps)

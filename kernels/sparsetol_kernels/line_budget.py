@@ -12,6 +12,9 @@ from sparsetol_kernels.line_counts import lines_by_counting
 BLOCKS = (16, 32, 64, 128)
 """Rows of a row block that the kernel takes; PyTorch takes any."""
 
+LONGEST = 1 << 19
+"""Tokens whose pairs the kernel counts without overflow."""
+
 _NAME = "lines_that_fit"
 
 
@@ -44,13 +47,21 @@ def lines_that_fit(
         column_rank.dtype == slash_rank.dtype == torch.int32,
         _NAME, f"ranks are {column_rank.dtype} and {slash_rank.dtype}; wanted int32",
     )  # fmt: skip
-    takes = {Backend.TRITON: triton_serves(column_rank.device) and block in BLOCKS, Backend.PYTORCH: True}
-    chosen = choose_backend(_NAME, backend, takes, f"row blocks of {block} on {column_rank.device}")
-    if chosen is Backend.PYTORCH:
+    if budget_backend(_NAME, column_rank, block, backend) is Backend.PYTORCH:
         return _by_counting(column_rank, slash_rank, budget, block)
     from sparsetol_kernels.on_triton.line_budget import search
 
-    return search(column_rank.contiguous(), slash_rank.contiguous(), budget, block)
+    heads, length = column_rank.shape
+    least = torch.ones(heads, dtype=torch.int64, device=column_rank.device)
+    return search(column_rank.contiguous(), slash_rank.contiguous(), budget, least, length + 1, block)
+
+
+def budget_backend(name: str, column_rank: Tensor, block: int, backend: Backend | None) -> Backend:
+    """What counts the lines of one budget; raises `BackendError` where `backend` cannot."""
+    length = column_rank.shape[1]
+    on_triton = triton_serves(column_rank.device) and block in BLOCKS and length <= LONGEST
+    takes = {Backend.TRITON: on_triton, Backend.PYTORCH: True}
+    return choose_backend(name, backend, takes, f"row blocks of {block} and {length} tokens on {column_rank.device}")
 
 
 def _by_counting(column_rank: Tensor, slash_rank: Tensor, budget: int, block: int) -> tuple[Tensor, Tensor]:

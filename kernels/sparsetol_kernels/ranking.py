@@ -5,26 +5,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sparsetol_kernels.errors import require
+AT_ONCE = 127
+"""Rows in one sort: PyTorch sorts fewer than 128 long rows together, more of them far more slowly."""
 
 
-def best_first(scores: Tensor) -> Tensor:
-    """Where the scores of each row lie, from the largest down, ties to the smaller index.
-
-    All rows in one sort: on a GPU, sorting a few long rows each by itself takes many times as long.
+def best_first(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """The scores of each row from the largest down, and where they lie, ties to the smaller index.
 
     Args:
-        scores: float32 `[rows, length]`, 0 or more (not -0.0, not NaN), inf allowed; fewer than 2 ** 31 rows.
+        scores: `[rows, length]`, not -0.0, not NaN; inf allowed.
 
     Returns:
-        int64 `[rows, length]`, indexes into the flattened scores; a row's stay in its row.
-
-    Raises:
-        InputError: for another dtype.
+        The sorted scores, and int64 indexes into the row: `[rows, length]` each.
 
     """
-    require(scores.dtype == torch.float32, "best_first", f"scores are {scores.dtype}; wanted torch.float32")
-    # The bits of floats that are not negative are in the order of their values.
-    bits = scores.contiguous().view(torch.int32)
-    row = torch.arange(1, len(scores) + 1, device=scores.device)[:, None]
-    return torch.sort(((row << 31) - bits).flatten(), stable=True).indices.view(scores.shape)
+    parts = [torch.sort(part, dim=1, descending=True, stable=True) for part in torch.split(scores, AT_ONCE)]
+    if len(parts) == 1:
+        return parts[0].values, parts[0].indices
+    values, indices = zip(*parts, strict=True)
+    return torch.cat(values), torch.cat(indices)

@@ -125,15 +125,14 @@ def _places(scores: tuple[Tensor, Tensor], forced: tuple[int, int], floor: int) 
 
     both = torch.cat(scores)
     rows, length = both.shape
-    order = best_first(both)
-    line = order % length
+    mass, line = best_first(both)
     first = torch.cat([line.new_full((rows // 2, 1), min(number, length)) for number in forced])
     # Forced lines leave their places by mass and go ahead of the others.
     at_front = line < first
     by_mass = torch.arange(length, device=both.device)
     place = line.where(at_front, by_mass - at_front.cumsum(dim=1) + first)
     need = by_mass.double()
-    need = need.where(by_mass < floor, floor + coverage_before(both.flatten()[order]))
+    need = need.where(by_mass < floor, floor + coverage_before(mass))
     places = torch.empty_like(place).scatter_(1, line, place)
     return places.view(2, -1, length), need.where(by_mass >= first, -1.0).view(2, -1, length)
 

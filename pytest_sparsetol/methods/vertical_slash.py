@@ -40,8 +40,8 @@ class VerticalSlash(PrefillMethod):
     Departures: the paper fixes the number of lines for each length, from statistics collected offline, so that its
     sparsity follows the input; here the sparsity is fixed and the number of lines follows. Scores stay in float32
     (there bfloat16). `local: null` is the paper's 64 from 4,096 tokens on and a sixty-fourth of the prompt below, so
-    that 0.9 can be reached at 1,024. Ranges are not widened to multiples of 64 keys once merged. Ties go to the
-    smaller index.
+    that 0.9 can be reached at 1,024. Ranges are not widened to multiples of 64 keys once merged. Scores that agree to
+    one part in a million tie, and ties go to the smaller index.
     """
 
     name: ClassVar[str] = "vertical_slash"
@@ -84,34 +84,25 @@ class VerticalSlash(PrefillMethod):
     def select(self, query: Tensor, key: Tensor, scale: float) -> LineSelection:
         """Columns and diagonals of each head, filled to the declared sparsity."""
         from sparsetol_kernels.line_budget import lines_that_fit
+        from sparsetol_kernels.line_ranks import line_ranks
         from sparsetol_kernels.selection import LineSelection
         from sparsetol_kernels.vertical_slash import vertical_slash_scores
 
         length = key.shape[1]
         scores = vertical_slash_scores(query, key, scale, self.window)
-        vertical_rank, slash_rank = _ranks(scores, (self.sinks, self.local_at(length)))
+        forced = (self.sinks, self.local_at(length))
+        vertical_rank, slash_rank = line_ranks(*scores, forced, min(self.window, length))
         if self.verticals is not None and self.slashes is not None:
             # The forced lines are all of rank 0, the others follow from rank 1 on.
-            last = max(0, self.verticals - self.sinks), max(0, self.slashes - self.local_at(length))
+            last = max(0, self.verticals - forced[0]), max(0, self.slashes - forced[1])
             return LineSelection(vertical_rank <= last[0], slash_rank <= last[1], self.block)
         budget = int(self.kept * (length * (length + 1) // 2))
 
         lines, columns = lines_that_fit(vertical_rank, slash_rank, budget, self.block)
         across, along = vertical_rank < columns[:, None], slash_rank < lines[:, None]
-        found = {"verticals": across.sum(dim=1).double(), "slashes": along.sum(dim=1).double()}
-        return LineSelection(across, along, self.block, found)
-
-
-def _ranks(scores: tuple[Tensor, Tensor], forced: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Rank of each line of each head, the first `forced` lines at 0 and the rest from 1 on, best first: int32 each."""
-    import torch
-    from sparsetol_kernels.ranking import best_first
-
-    both = torch.cat(scores)
-    rows, count = both.shape
-    place = torch.arange(count, device=both.device, dtype=torch.int32)
-    first = torch.cat([place.new_full((rows // 2, 1), number) for number in forced])
-    order = best_first(both.masked_fill_(place < first, float("inf")))
-    rank = (place + 1 - first).clamp_(min=0)
-    ranks = torch.empty_like(rank).flatten().scatter_(0, order.flatten(), rank.flatten()).view(2, -1, count)
-    return ranks[0], ranks[1]
+        # Rank 0 is that of all forced lines, every later one of a single line.
+        verticals, slashes = (
+            (number + min(first, length) - 1).clamp(max=length).double()
+            for number, first in zip((columns, lines), forced, strict=True)
+        )
+        return LineSelection(across, along, self.block, {"verticals": verticals, "slashes": slashes})

@@ -3,46 +3,73 @@
 from __future__ import annotations
 
 from sparsetol_kernels.on_triton.line_budget import (
-    RANKS,
+    KEYS,
     ROWS,
+    STEP,
+    TALL,
+    TILE,
     TRIED,
     WIDTH,
-    columns_that_fit,
+    brought,
+    column_pairs,
     first_rank,
+    found,
     line_pairs,
 )
 
 from tests.kernels.compiling import Build
 
-_LONG = {"budget": "i64", "Held": "*i64", "ByRank": "*i64"}
-_ODD = frozenset({"length", "rounds"})
+_SEARCH = {"budget": "i64"} | dict.fromkeys(("Least", "Bounds", "Held", "Found", "Lines", "BySlash"), "*i64")
+_RANKS = dict.fromkeys(("ColumnRank", "Met", "ByKey"), "*i32")
+_ODD = frozenset({"length", "most", "done"})
+
+
+def _types(*names: str) -> dict[str, str]:
+    return {name: kind for name, kind in (_SEARCH | _RANKS).items() if name in names}
+
 
 BUILDS = [
     Build(
         "best rank that brings a key",
         first_rank,
         dict.fromkeys(("Rank", "Met"), "*i32"),
-        {"BLOCK": 64, "TILE": 1024},
+        {"BLOCK": 64, "TILE": TILE},
         {},
         odd=frozenset({"length", "places"}),
     ),
     *(
         Build(
-            f"pairs of {'columns by rank' if by_rank else 'tried numbers'}",
+            f"pairs of tried numbers of lines, {'a layer' if together else 'each head'}",
             line_pairs,
-            _LONG | dict.fromkeys(("ColumnRank", "Met"), "*i32"),
-            {"BLOCK": 64, "WIDTH": WIDTH, "ROWS": ROWS, "TRIED": TRIED, "BY_RANK": by_rank},
+            _types("ColumnRank", "Met", "Least", "Bounds", "Held", "budget"),
+            {"BLOCK": 64, "WIDTH": WIDTH, "ROWS": ROWS, "TRIED": TRIED, "TOGETHER": together},
             {},
             odd=_ODD | {"places"},
         )
-        for by_rank in (False, True)
+        for together in (False, True)
     ),
     Build(
-        "columns that fit",
-        columns_that_fit,
-        _LONG | dict.fromkeys(("Lines", "Columns"), "*i64"),
-        {"TRIED": TRIED, "RANKS": RANKS},
+        "pairs that lines bring",
+        brought,
+        _types("Met", "Lines", "ByKey", "BySlash"),
+        {"BLOCK": 64, "WIDTH": WIDTH, "ROWS": TALL, "TOGETHER": False},
+        {},
+        odd=frozenset({"length", "places"}),
+    ),
+    Build(
+        "pairs of tried numbers of columns",
+        column_pairs,
+        _types("ColumnRank", "ByKey", "BySlash", "Least", "Bounds", "Held", "budget"),
+        {"KEYS": KEYS, "STEP": STEP, "TRIED": TRIED, "TOGETHER": False},
         {},
         odd=_ODD,
+    ),
+    Build(
+        "the number that a search came to",
+        found,
+        _types("Least", "Bounds", "Held", "Found", "budget"),
+        {"TRIED": TRIED},
+        {},
+        odd=frozenset({"most", "done"}),
     ),
 ]

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from sparsetol_kernels.on_triton.vertical_slash import TILE, line_index, line_tiles, vertical_slash_forward
+from sparsetol_kernels.on_triton.vertical_slash import (
+    INDEX,
+    MET,
+    TILE,
+    line_index,
+    line_tiles,
+    met_places,
+    vertical_slash_forward,
+)
 
 from tests.kernels.compiling import Build
 
@@ -17,13 +25,19 @@ def _build(label: str, dtype: torch.dtype, size: int, block: int, capability: in
     constants: dict[str, Any] = {"SOFTCAP": False, "SINKS": False, "LOG_SUM": False} | features
     constants |= {"Sinks": None} if not constants["SINKS"] else {}
     constants |= {"LogSum": None} if not constants["LOG_SUM"] else {}
+    by_rows = capability >= 90 and dtype != torch.float32
+    rows = f"tensordesc<{_SHORT[dtype]}[1, 1, {tiles.keys}, {size}]>"
+    described = dict.fromkeys(("KeyRows", "ValueRows"), rows if by_rows else None)
     return Build(
         f"vertical slash, {label}",
         vertical_slash_forward,
         dict.fromkeys(("Q", "K", "V", "Out"), f"*{_SHORT[dtype]}")
         | dict.fromkeys(("Near", "Wide", "Ranges", "Columns", "Upto"), "*i32")
+        | {name: kind for name, kind in described.items() if kind is not None}
         | {"Met": "*u8", "LogSum": "*fp32", "Sinks": "*fp32", "scale": "fp32", "softcap": "fp32"},
-        constants | {"GROUP": 4, "SIZE": size, "VALUE": size, "BLOCK": block, "ROWS": tiles.rows, "KEYS": tiles.keys},
+        constants
+        | {name: None for name, kind in described.items() if kind is None}
+        | {"GROUP": 4, "SIZE": size, "VALUE": size, "BLOCK": block, "ROWS": tiles.rows, "KEYS": tiles.keys},
         {"num_warps": tiles.warps, "num_stages": tiles.stages},
         (capability,),
         frozenset({"length", "heads", "row_blocks", "most_ranges", "most_columns", "reach"}),
@@ -33,14 +47,23 @@ def _build(label: str, dtype: torch.dtype, size: int, block: int, capability: in
 _INDEX = Build(
     "index of lines",
     line_index,
-    dict.fromkeys(("Slashes", "Columns", "Met"), "*u8")
-    | dict.fromkeys(("Near", "Wide", "Ranges", "Listed", "Upto"), "*i32"),
+    dict.fromkeys(("Met", "Columns"), "*u8") | dict.fromkeys(("Near", "Wide", "Ranges", "Listed", "Upto"), "*i32"),
     {"BLOCK": 64, "KEYS": 64, "TILE": TILE},
-    {"num_warps": 8},
+    INDEX,
     odd=frozenset({"length", "places", "most_ranges", "row_blocks"}),
 )
 
+_MET = Build(
+    "places that diagonals meet",
+    met_places,
+    dict.fromkeys(("Slashes", "Met"), "*u8"),
+    {"BLOCK": 64, "TILE": MET},
+    {},
+    odd=frozenset({"length", "places"}),
+)
+
 BUILDS = [
+    _MET,
     _INDEX,
     *(
         build

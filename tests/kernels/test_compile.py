@@ -16,6 +16,7 @@ from tests.kernels import (
     builds_block_sparse,
     builds_decode,
     builds_line_budget,
+    builds_line_ranks,
     builds_line_scores,
     builds_vertical_slash,
 )
@@ -26,6 +27,7 @@ BUILDS: list[Build] = [
     *builds_block_sparse.BUILDS,
     *builds_decode.BUILDS,
     *builds_line_budget.BUILDS,
+    *builds_line_ranks.BUILDS,
     *builds_line_scores.BUILDS,
     *builds_vertical_slash.BUILDS,
 ]

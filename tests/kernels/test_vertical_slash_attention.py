@@ -45,6 +45,10 @@ CASES = {
     "head size 96": Case(size=96),
     "soft-cap and sinks": Case(softcap=3.0, sinks=True, local=False),
     "float16": Case(dtype=torch.float16),
+    "float16, head size 96": Case(dtype=torch.float16, size=96, length=131, groups=2),
+    "float16, rows of 40 bytes": Case(dtype=torch.float16, size=20),
+    "float16, one token": Case(dtype=torch.float16, length=1),
+    "float16, diagonals alone": Case(dtype=torch.float16, columns=0.0, slashes=0.05, local=False, batch=2),
 }
 
 HOPPER_CASES = {

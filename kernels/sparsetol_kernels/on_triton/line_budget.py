@@ -1,41 +1,67 @@
 """How many ranked columns and diagonals fit a budget, in plain Triton.
 
-Seven numbers of lines are tried side by side with each launch. Further columns need no trying: what each brings beside
-the diagonals found is summed in the order of their ranks.
+Numbers of lines are tried side by side, `TRIED` with each launch: first of columns and diagonals alike, then of columns
+beside the diagonals found, from what each column brings beside these.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-TRIED = 7
-"""Numbers that one launch counts the pairs of: the interval shrinks to an eighth."""
+TRIED = 16
+"""Numbers that one launch counts the pairs of: what is left shrinks to a seventeenth."""
 
 WIDTH = 8
 """Neighbouring keys that a program counts in every row block."""
 
-ROWS = 128
-"""Row blocks of a tile."""
+ROWS = 16
+"""Row blocks of a tile of `line_pairs`: its WIDTH x TRIED counts take all threads, so that each has every row."""
 
-RANKS = 4096
-"""Ranks that one step of `columns_that_fit` takes."""
+TALL = 256
+"""Row blocks of a tile of `brought`, which counts one number."""
+
+TILE = 1024
+"""Places that one program of `first_rank` takes."""
+
+KEYS = 1024
+"""Keys that one program of `column_pairs` counts, `STEP` at a time."""
+
+STEP = 128
+
+
+@triton.jit
+def _smaller(left, right):
+    return tl.minimum(left, right)
 
 
 @triton.jit
 def first_rank(Rank, Met, length, places, BLOCK: tl.constexpr, TILE: tl.constexpr):
-    """Grid: (tiles of places, heads). The best rank among the diagonals that bring a place of `lines.crossed`."""
+    """Grid: (tiles of places, heads). The best rank among the diagonals that bring a place of `lines.crossed`.
+
+    These are the last BLOCK up to the place: those from the place's own block of offsets, up to it, and the ones
+    after as many of the block before.
+    """
     head = tl.program_id(1).to(tl.int64)
-    place = tl.program_id(0) * TILE + tl.arange(0, TILE)
-    best = tl.full([TILE], 2147483647, tl.int32)
-    for back in tl.range(0, BLOCK):
-        offset = place - back
-        best = tl.minimum(
-            best, tl.load(Rank + head * length + offset, mask=(offset >= 0) & (offset < length), other=2147483647)
-        )
-    tl.store(Met + head * places + place, best, mask=place < places)
+    begin = (tl.program_id(0) * (TILE // BLOCK) + tl.arange(0, TILE // BLOCK)) * BLOCK
+    offset = begin[:, None] + tl.arange(0, BLOCK)[None, :]
+    own = tl.load(Rank + head * length + offset, mask=offset < length, other=2147483647)
+    earlier = offset - (BLOCK - 1)
+    before = tl.load(Rank + head * length + earlier, mask=(earlier >= 0) & (earlier < length), other=2147483647)
+    best = tl.minimum(tl.associative_scan(own, 1, _smaller), tl.associative_scan(before, 1, _smaller, reverse=True))
+    tl.store(Met + head * places + offset, best, mask=offset < places)
+
+
+@triton.jit
+def _owner(head, TOGETHER: tl.constexpr):
+    """Which budget a head has, and how many there are."""
+    if TOGETHER:
+        return head * 0, head * 0 + 1
+    return head, head * 0 + tl.num_programs(1)
 
 
 @triton.jit
@@ -44,126 +70,206 @@ def _tried(least, most, which, TRIED: tl.constexpr):
 
 
 @triton.jit
-def _narrowed(Held, head, heads, budget, length, rounds, TRIED: tl.constexpr):
-    """The interval that is left after `rounds` launches: all of it fits up to `least`, nothing after `most`."""
-    least = tl.full([], 1, tl.int32)
-    most = tl.full([], 1, tl.int32) + length
-    for past in tl.range(0, rounds):
+def _left(Least, Bounds, Held, owner, owners, budget, most, done, TRIED: tl.constexpr):
+    """What is left after `done` launches, int64: all of it fits up to `least`, or was given; nothing after `most`."""
+    least = tl.load(Least + owner)
+    most = least * 0 + most
+    if done > 0:
+        past = (owner * 0 + done - 1) * owners + owner
+        if done > 1:
+            least = tl.load(Bounds + 2 * (past - owners))
+            most = tl.load(Bounds + 2 * (past - owners) + 1)
+        # More lines hold more pairs: those that fit come first.
+        fitting = tl.sum((tl.load(Held + past * TRIED + tl.arange(0, TRIED)) <= budget).to(tl.int32), 0)
         low, high = least, most
-        for which in tl.static_range(TRIED):
-            number = _tried(low, high, which, TRIED)
-            fits = tl.load(Held + (past * heads + head) * TRIED + which) <= budget
-            least = tl.where(fits, tl.maximum(least, number), least)
-            most = tl.where(fits, most, tl.minimum(most, number - 1))
-        most = tl.maximum(most, least)
+        least = tl.where(fitting > 0, tl.maximum(low, _tried(low, high, fitting - 1, TRIED)), low)
+        most = tl.where(fitting < TRIED, tl.maximum(least, _tried(low, high, fitting, TRIED) - 1), high)
     return least, most
 
 
 @triton.jit
-def line_pairs(
-    ColumnRank, Met, Held, ByRank, budget, length, places, rounds,
-    BLOCK: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr, TRIED: tl.constexpr, BY_RANK: tl.constexpr,
-):  # fmt: skip
-    """Grid: (BLOCK / WIDTH, heads, TRIED or 1). Causal query-key pairs that lines hold, as `lines.attended_and_loaded`.
+def _remember(Bounds, owner, owners, done, least, most):
+    """Where the next launch finds them."""
+    if (done > 0) & (tl.program_id(0) == 0):
+        at = Bounds + 2 * ((owner * 0 + done - 1) * owners + owner)
+        tl.store(at, least)
+        tl.store(at + 1, most)
 
-    Without BY_RANK, what one tried number of columns and diagonals holds goes to this round of `Held`. With BY_RANK,
-    what each column brings beside the diagonals that fit goes to its rank in `ByRank`; rank 0, which is always taken,
-    gets what these diagonals hold as well. A rank above `length` is never taken.
+
+# The second launch has `done` 1, which Triton would make a constant, and each kernel another one.
+@triton.jit(do_not_specialize=["done"])
+def found(Least, Bounds, Held, Found, budget, most, done, TRIED: tl.constexpr):
+    """Grid: (budgets). What the search came to."""
+    owner = tl.program_id(0).to(tl.int64)
+    owners = owner * 0 + tl.num_programs(0)
+    least, _ = _left(Least, Bounds, Held, owner, owners, budget, most, done, TRIED)
+    tl.store(Found + owner, least)
+
+
+@triton.jit(do_not_specialize=["done"])
+def line_pairs(
+    ColumnRank, Met, Least, Bounds, Held, budget, most, length, places, done,
+    BLOCK: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr, TRIED: tl.constexpr, TOGETHER: tl.constexpr,
+):  # fmt: skip
+    """Grid: (BLOCK / WIDTH, heads). Causal pairs that each tried number of lines holds, added to this launch's `Held`.
+
+    As `lines.attended_and_loaded` counts them; TOGETHER all heads have one budget.
 
     Keys are taken by their distance from the last row block's first row, in row blocks and `column` keys; a chain of
     the same `column` is what a key column meets in all row blocks after its own.
     """
     column = tl.program_id(0) * WIDTH + tl.arange(0, WIDTH)
-    head, heads = tl.program_id(1).to(tl.int64), tl.num_programs(1)
-    which = tl.program_id(2)
-    least, most = _narrowed(Held, head, heads, budget, length, rounds, TRIED)
-    number = least if BY_RANK else _tried(least, most, which, TRIED)
+    head = tl.program_id(1).to(tl.int64)
+    which = tl.arange(0, TRIED)
+    owner, owners = _owner(head, TOGETHER)
+    least, most = _left(Least, Bounds, Held, owner, owners, budget, most, done, TRIED)
+    _remember(Bounds, owner, owners, done, least, most)
+    number = _tried(least, most, which, TRIED).to(tl.int32)[None, :]
     met = Met + head * places
     rank = ColumnRank + head * length
-    by_rank = ByRank + head * (length + 1)
+    blocks = tl.cdiv(length, BLOCK)
+    last = (blocks - 1) * BLOCK
+    tail = length - last
+    # What the diagonals bring of a row block's own keys, and the columns of the last row block's keys.
+    own = tl.load(met + column)[:, None] < number
+    behind = BLOCK - 1 - column
+    in_own = ((blocks - 1).to(tl.int64) * (column + 1) + tl.maximum(tail - behind, 0))[:, None]
+    last_rank = tl.load(rank + last + behind, mask=behind < tail, other=2147483647)[:, None]
+    pairs = tl.where(own, in_own, tl.where(last_rank < number, (tail - behind)[:, None], 0))
+    counted = tl.zeros([ROWS, WIDTH, TRIED], tl.int32)
+    before = tl.zeros([WIDTH, TRIED], tl.int32)
+    for begin in tl.range(0, blocks - 1, ROWS):
+        row = begin + tl.arange(0, ROWS)
+        place = row[:, None] * BLOCK + column[None, :]
+        inside = (row < blocks - 1)[:, None]
+        met_rank = tl.load(met + BLOCK + place, mask=inside & (place < length - 1), other=2147483647)
+        key_rank = tl.load(rank + last - 1 - place, mask=inside, other=2147483647)
+        crossed = (met_rank[:, :, None] < number[None, :, :]).to(tl.int32)
+        given = before[None, :, :] + tl.cumsum(crossed, 0)
+        before += tl.sum(crossed, 0)
+        all_later = (row * BLOCK + tail)[:, None, None]
+        by_column = all_later - (given * BLOCK - crossed * (BLOCK - tail))
+        by_column += tl.where(own, 0, column[:, None] + 1)[None, :, :]
+        counted += crossed * ((blocks - 2 - row) * BLOCK + tail)[:, None, None]
+        # One entry counts at most length ** 2 / (ROWS * BLOCK) pairs: see `LONGEST`.
+        counted += tl.where(key_rank[:, :, None] < number[None, :, :], by_column, 0)
+    pairs += tl.sum(counted.to(tl.int64), 0)
+    tl.atomic_add(Held + ((owner * 0 + done) * owners + owner) * TRIED + which, tl.sum(pairs, 0))
+
+
+@triton.jit
+def brought(
+    Met, Lines, ByKey, BySlash, length, places,
+    BLOCK: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr, TOGETHER: tl.constexpr,
+):  # fmt: skip
+    """Grid: (BLOCK / WIDTH, heads). Pairs that the diagonals found bring, and those of each column beside them."""
+    column = tl.program_id(0) * WIDTH + tl.arange(0, WIDTH)
+    head = tl.program_id(1).to(tl.int64)
+    number = tl.load(Lines + (head * 0 if TOGETHER else head))
+    met = Met + head * places
+    by_key = ByKey + head * length
     blocks = tl.cdiv(length, BLOCK)
     last = (blocks - 1) * BLOCK
     tail = length - last
     own = tl.load(met + column) < number
-    # What the diagonals bring of a row block's own keys, and the columns of the last row block's keys.
     behind = BLOCK - 1 - column
     pairs = tl.where(own, (blocks - 1).to(tl.int64) * (column + 1) + tl.maximum(tail - behind, 0), 0)
-    exists = behind < tail
-    last_rank = tl.load(rank + last + behind, mask=exists, other=2147483647)
-    in_last = tl.where(own, 0, tail - behind)
-    if BY_RANK:
-        tl.atomic_add(by_rank + last_rank, in_last.to(tl.int64), mask=exists & (last_rank <= length))
-    else:
-        pairs += tl.where(last_rank < number, in_last, 0)
+    tl.store(by_key + last + behind, tl.where(own, 0, tail - behind), mask=behind < tail)
     before = tl.zeros([WIDTH], tl.int32)
     for begin in tl.range(0, blocks - 1, ROWS):
         row = begin + tl.arange(0, ROWS)
         place = row[:, None] * BLOCK + column[None, :]
         inside = (row < blocks - 1)[:, None]
-        crossed = tl.load(met + BLOCK + place, mask=inside & (place < length - 1), other=2147483647) < number
-        key_rank = tl.load(rank + last - 1 - place, mask=inside, other=2147483647)
-        given = before[None, :] + tl.cumsum(crossed.to(tl.int32), 0)
-        before += tl.sum(crossed.to(tl.int32), 0)
-        by_slash = tl.where(crossed, ((blocks - 2 - row) * BLOCK + tail)[:, None], 0)
-        by_column = (row * BLOCK + tail)[:, None] - (given * BLOCK - crossed.to(tl.int32) * (BLOCK - tail))
+        met_rank = tl.load(met + BLOCK + place, mask=inside & (place < length - 1), other=2147483647)
+        crossed = (met_rank < number).to(tl.int32)
+        given = before[None, :] + tl.cumsum(crossed, 0)
+        before += tl.sum(crossed, 0)
+        by_column = (row * BLOCK + tail)[:, None] - (given * BLOCK - crossed * (BLOCK - tail))
         by_column += tl.where(own, 0, column + 1)[None, :]
-        if BY_RANK:
-            tl.atomic_add(by_rank + key_rank, by_column.to(tl.int64), mask=inside & (key_rank <= length))
-        else:
-            by_slash += tl.where(key_rank < number, by_column, 0)
-        # Less than ROWS times the length: no overflow below 16 million tokens.
-        pairs += tl.sum(by_slash, 0).to(tl.int64)
-    held = tl.sum(pairs, 0)
-    if BY_RANK:
-        tl.atomic_add(by_rank, held)
-    else:
-        tl.atomic_add(Held + (rounds * heads + head) * TRIED + which, held)
+        tl.store(by_key + last - 1 - place, by_column, mask=inside)
+        pairs += tl.sum((crossed * ((blocks - 2 - row) * BLOCK + tail)[:, None]).to(tl.int64), 0)
+    tl.atomic_add(BySlash + head, tl.sum(pairs, 0))
 
 
-@triton.jit
-def columns_that_fit(
-    Held, ByRank, Lines, Columns, budget, length, rounds, TRIED: tl.constexpr, RANKS: tl.constexpr
+@triton.jit(do_not_specialize=["done"])
+def column_pairs(
+    ColumnRank, ByKey, BySlash, Least, Bounds, Held, budget, most, length, done,
+    KEYS: tl.constexpr, STEP: tl.constexpr, TRIED: tl.constexpr, TOGETHER: tl.constexpr,
 ):  # fmt: skip
-    """Grid: (heads). The number of lines that the search came to, and the most columns beside these diagonals."""
-    head, heads = tl.program_id(0).to(tl.int64), tl.num_programs(0)
-    lines, _ = _narrowed(Held, head, heads, budget, length, rounds, TRIED)
-    columns = lines * 0
-    held = tl.zeros([], tl.int64)
-    begin = lines * 0
-    while (begin <= length) & (held <= budget):
-        rank = begin + tl.arange(0, RANKS)
-        brought = tl.load(ByRank + head * (length + 1) + rank, mask=rank <= length, other=0)
-        fits = (rank <= length) & (held + tl.cumsum(brought, 0) <= budget)
-        columns += tl.sum(fits.to(tl.int32), 0)
-        held += tl.sum(brought, 0)
-        begin += RANKS
-    tl.store(Lines + head, lines.to(tl.int64))
-    tl.store(Columns + head, tl.maximum(lines, columns).to(tl.int64))
+    """Grid: (tiles of KEYS keys, heads). Causal pairs that the diagonals found hold with each number of columns."""
+    tile, head = tl.program_id(0), tl.program_id(1).to(tl.int64)
+    which = tl.arange(0, TRIED)
+    owner, owners = _owner(head, TOGETHER)
+    least, most = _left(Least, Bounds, Held, owner, owners, budget, most, done, TRIED)
+    _remember(Bounds, owner, owners, done, least, most)
+    number = _tried(least, most, which, TRIED).to(tl.int32)[None, :]
+    counted = tl.zeros([STEP, TRIED], tl.int32)
+    for begin in tl.range(tile * KEYS, tl.minimum(tile * KEYS + KEYS, length), STEP):
+        key = begin + tl.arange(0, STEP)
+        rank = tl.load(ColumnRank + head * length + key, mask=key < length, other=2147483647)
+        pairs = tl.load(ByKey + head * length + key, mask=key < length, other=0)
+        # At most KEYS / STEP times the length.
+        counted += tl.where(rank[:, None] < number, pairs[:, None], 0)
+    held = tl.sum(counted.to(tl.int64), 0) + tl.where(tile == 0, tl.load(BySlash + head), 0)
+    tl.atomic_add(Held + ((owner * 0 + done) * owners + owner) * TRIED + which, held)
 
 
-def rounds_for(length: int) -> int:
-    """Launches after which one number of 1 to `length` + 1 is left."""
+def rounds_for(numbers: int) -> int:
+    """Launches after which one of `numbers` + 1 is left."""
     rounds = 0
-    while length > 0:
-        length //= TRIED + 1
+    while numbers > 0:
+        numbers //= TRIED + 1
         rounds += 1
     return rounds
 
 
-def search(column_rank: Tensor, slash_rank: Tensor, budget: int, block: int) -> tuple[Tensor, Tensor]:
-    """`lines_that_fit` with inputs that were checked and are contiguous; the host waits for nothing."""
+def _largest(least: Tensor, most: int, budget: int, launch: Callable[..., None]) -> Tensor:
+    """The largest number, `least` to `most`, of which `launch` counts at most `budget` pairs, for each of `least`."""
+    (owners,), rounds = least.shape, rounds_for(most)
+    held = least.new_zeros(max(1, rounds), owners, TRIED)
+    bounds = least.new_empty(max(1, rounds), owners, 2)
+    for done in range(rounds):
+        launch(least, bounds, held, budget, most, done)
+    largest = torch.empty_like(least)
+    found[(owners,)](least, bounds, held, largest, budget, most, rounds, TRIED=TRIED)
+    return largest
+
+
+def search(
+    column_rank: Tensor, slash_rank: Tensor, budget: int, least: Tensor, most: int, block: int
+) -> tuple[Tensor, Tensor]:
+    """The most lines that fit, then the most columns beside these diagonals, without a wait of the host.
+
+    Args:
+        column_rank: int32 `[heads, length]`, contiguous.
+        slash_rank: int32 `[heads, length]`, contiguous.
+        budget: causal query-key pairs of a head, or of all heads.
+        least: lines that are taken whatever they hold: int64 `[heads]`, or `[1]` for one budget of all heads.
+        most: no rank from here on is taken.
+        block: query rows in a row block, a power of two.
+
+    """
     heads, length = column_rank.shape
-    places = length + block - 1
+    places, together = length + block - 1, len(least) < heads
     met = column_rank.new_empty(heads, places)
-    first_rank[(triton.cdiv(places, 1024), heads)](slash_rank, met, length, places, BLOCK=block, TILE=1024)
-    rounds = rounds_for(length)
-    held = column_rank.new_zeros(rounds, heads, TRIED, dtype=torch.int64)
-    by_rank = column_rank.new_zeros(heads, length + 1, dtype=torch.int64)
-    for done in range(rounds + 1):
-        line_pairs[(block // WIDTH, heads, TRIED if done < rounds else 1)](
-            column_rank, met, held, by_rank, budget, length, places, done,
-            BLOCK=block, WIDTH=WIDTH, ROWS=ROWS, TRIED=TRIED, BY_RANK=done == rounds,
+    first_rank[(triton.cdiv(places, TILE), heads)](slash_rank, met, length, places, BLOCK=block, TILE=TILE)
+
+    def lines(least: Tensor, bounds: Tensor, held: Tensor, budget: int, most: int, done: int) -> None:
+        line_pairs[(block // WIDTH, heads)](
+            column_rank, met, least, bounds, held, budget, most, length, places, done,
+            BLOCK=block, WIDTH=WIDTH, ROWS=ROWS, TRIED=TRIED, TOGETHER=together,
         )  # fmt: skip
-    lines, columns = column_rank.new_empty(2, heads, dtype=torch.int64)
-    columns_that_fit[(heads,)](held, by_rank, lines, columns, budget, length, rounds, TRIED=TRIED, RANKS=RANKS)
-    return lines, columns
+
+    def columns(least: Tensor, bounds: Tensor, held: Tensor, budget: int, most: int, done: int) -> None:
+        column_pairs[(triton.cdiv(length, KEYS), heads)](
+            column_rank, by_key, by_slash, least, bounds, held, budget, most, length, done,
+            KEYS=KEYS, STEP=STEP, TRIED=TRIED, TOGETHER=together,
+        )  # fmt: skip
+
+    taken = _largest(least, most, budget, lines)
+    by_key = torch.empty_like(column_rank)
+    by_slash = least.new_zeros(heads)
+    brought[(block // WIDTH, heads)](
+        met, taken, by_key, by_slash, length, places, BLOCK=block, WIDTH=WIDTH, ROWS=TALL, TOGETHER=together
+    )
+    return taken, _largest(taken, most, budget, columns)

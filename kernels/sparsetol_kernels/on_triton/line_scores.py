@@ -3,20 +3,45 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-DENOMINATORS = {"num_warps": 4, "num_stages": 2}
-LINES = {"num_warps": 8, "num_stages": 2}
-"""How Triton runs `partial_sums`, where a warp holds whole rows, and `line_sums`, which holds more a row."""
 CHUNK = 2048
 """Keys that one program of the first pass goes through."""
 
 FOLDED = 1024
-"""Offsets that one program of `fold_slashes` sums."""
+"""Lines that one program of `fold_lines` sums."""
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """How the two passes over the keys are cut.
+
+    Attributes:
+        peak_rows: rows of the window in a tile of `partial_sums`, a multiple of `rows`.
+        peak_keys: keys of such a tile.
+        rows: rows of a tile of `line_sums`.
+        keys: keys of such a tile, a multiple of its rows.
+        warps: of a program of either.
+        stages: tiles in flight.
+
+    """
+
+    peak_rows: int
+    peak_keys: int
+    rows: int
+    keys: int
+    warps: int = 4
+    stages: int = 2
+
+    @property
+    def part(self) -> int:
+        """Rows, and keys, of the parts of a tile whose diagonals are summed: a warp turns 32 in one step."""
+        return min(32, self.rows)
 
 
 @triton.jit
@@ -30,13 +55,6 @@ def _rows(Source, at, row, inside, SIZE: tl.constexpr):
 
 
 @triton.jit
-def _logits(q, k, row, key, length, window, scale):
-    """Logits in base 2 of query rows (counted in the window) and keys; -inf where a key lies after its query."""
-    seen = (row < window)[:, None] & (key[None, :] <= (length - window + row)[:, None])
-    return tl.where(seen, tl.dot(q, k.T, input_precision="ieee") * scale, float("-inf"))
-
-
-@triton.jit
 def partial_sums(
     Q, K, Peaks, Totals, scale, length, window, chunks, q_head, q_row, k_head, k_row,
     GROUP: tl.constexpr, SIZE: tl.constexpr, ROWS: tl.constexpr, KEYS: tl.constexpr, CHUNK: tl.constexpr,
@@ -44,13 +62,16 @@ def partial_sums(
     """Grid: (chunks of keys, row tiles, query heads). Peak and denominator of each row over one chunk."""
     chunk, tile, head = tl.program_id(0), tl.program_id(1), tl.program_id(2).to(tl.int64)
     row = tile * ROWS + tl.arange(0, ROWS)
-    q = _rows(Q + head * q_head, q_row, length - window + row, row < window, SIZE)
+    position = length - window + row
+    q = _rows(Q + head * q_head, q_row, position, row < window, SIZE)
     peak = tl.full([ROWS], float("-inf"), tl.float32)
     total = tl.zeros([ROWS], tl.float32)
     for begin in tl.range(chunk * CHUNK, tl.minimum(chunk * CHUNK + CHUNK, length), KEYS):
         key = begin + tl.arange(0, KEYS)
         k = _rows(K + head // GROUP * k_head, k_row, key, key < length, SIZE)
-        logit = _logits(q, k, row, key, length, window, scale)
+        logit = tl.dot(q, k.T, input_precision="ieee") * scale
+        if begin + KEYS - 1 > length - window + tile * ROWS:
+            logit = tl.where((key[None, :] <= position[:, None]) & (key < length)[None, :], logit, float("-inf"))
         higher = tl.maximum(peak, tl.max(logit, 1))
         pivot = tl.where(higher == float("-inf"), 0.0, higher)
         total = total * tl.exp2(peak - pivot) + tl.sum(tl.exp2(logit - pivot[:, None]), 1)
@@ -61,61 +82,105 @@ def partial_sums(
 
 
 @triton.jit
-def line_sums(
-    Q, K, LogSum, Columns, Partial, scale, length, window, row_tiles, q_head, q_row, k_head, k_row,
-    GROUP: tl.constexpr, SIZE: tl.constexpr, TILE: tl.constexpr,
-):  # fmt: skip
-    """Grid: (tiles of keys, query heads). Columns' sums, and those of the diagonals inside each tile of rows and keys.
-
-    A tile's diagonal d holds its entries at (row, row + TILE - 1 - d), row and key counted in the tile; the last of
-    2 * TILE is none. Keys are turned round by a row's number, so that diagonals d and d + TILE lie in one column.
-    """
-    tile, head = tl.program_id(0), tl.program_id(1).to(tl.int64)
-    within = tl.arange(0, TILE)
-    key = tile * TILE + within
-    k = _rows(K + head // GROUP * k_head, k_row, key, key < length, SIZE)
-    turned = (within[:, None] + (TILE - 1) - within[None, :]) % TILE
-    first = within[:, None] <= within[None, :]
-    paid = tl.zeros([TILE, TILE], tl.float32)
-    partial = Partial + (head * tl.num_programs(0) + tile) * row_tiles * (2 * TILE)
-    for number in tl.range(0, row_tiles):
-        row = number * TILE + within
-        q = _rows(Q + head * q_head, q_row, length - window + row, row < window, SIZE)
-        logit = _logits(q, k, row, key, length, window, scale)
-        weight = tl.exp2(logit - tl.load(LogSum + (head * row_tiles + number) * TILE + within)[:, None])
-        paid += weight
-        weight = tl.gather(weight, turned, 1)
-        tl.store(partial + number * (2 * TILE) + within, tl.sum(tl.where(first, weight, 0.0), 0))
-        tl.store(partial + number * (2 * TILE) + TILE + within, tl.sum(tl.where(first, 0.0, weight), 0))
-    tl.store(Columns + head * length + key, tl.sum(paid, 0), mask=key < length)
+def fold_rows(Peaks, Totals, LogSum, window, chunks, ROWS: tl.constexpr):
+    """Grid: (row tiles, query heads). Logarithm to base 2 of each row's denominator, inf for rows that are none."""
+    head = tl.program_id(1).to(tl.int64)
+    rows = tl.num_programs(0) * ROWS
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    # Each row sees the first key, so that the first chunk's peak is finite.
+    peak = tl.load(Peaks + head * chunks * rows + row)
+    total = tl.load(Totals + head * chunks * rows + row)
+    for chunk in tl.range(1, chunks):
+        at = (head * chunks + chunk) * rows + row
+        part = tl.load(Peaks + at)
+        higher = tl.maximum(peak, part)
+        total = total * tl.exp2(peak - higher) + tl.load(Totals + at) * tl.exp2(part - higher)
+        peak = higher
+    tl.store(LogSum + head * rows + row, tl.where(row < window, peak + tl.log2(total), float("inf")))
 
 
 @triton.jit
-def fold_slashes(
-    Partial, Slashes, length, window, row_tiles, key_tiles, TILE: tl.constexpr, FOLDED: tl.constexpr
+def line_sums(
+    Q, K, LogSum, ByTile, Parts, scale, length, window, row_tiles, padded, q_head, q_row, k_head, k_row,
+    GROUP: tl.constexpr, SIZE: tl.constexpr, ROWS: tl.constexpr, KEYS: tl.constexpr, PART: tl.constexpr,
 ):  # fmt: skip
-    """Grid: (tiles of offsets, heads). A diagonal's parts, two tiles of keys for each of rows, in a fixed order."""
+    """Grid: (strips, query heads). Sums of each tile's columns, and of the diagonals of a strip's parts.
+
+    A strip goes down the diagonal of the window: from tile to tile, both rows and keys move on by ROWS. So an entry of
+    a tile lies on the same diagonal in all tiles of a strip, and entries are added first, diagonals once a strip.
+
+    Of each part of PART keys and rows, rows are turned by their key's number. Then the entries that lie i rows after
+    their key, counted in the part, are in row i, and so are those that lie PART - i rows before it.
+    """
+    strip, head = tl.program_id(0), tl.program_id(1).to(tl.int64)
+    behind, within = tl.arange(0, ROWS), tl.arange(0, KEYS)
+    # The first row's tile has its keys here; strips begin before the first key, so that the last row's tile meets it.
+    start = strip * KEYS - (row_tiles - 1) * ROWS
+    paid = tl.zeros([KEYS, ROWS], tl.float32)
+    first = tl.maximum(0, row_tiles - (strip + 1) * (KEYS // ROWS))
+    for number in tl.range(first, tl.minimum(row_tiles, tl.cdiv(length - start, ROWS))):
+        row, begin = number * ROWS + behind, start + number * ROWS
+        key, position = begin + within, length - window + row
+        inside = (key >= 0) & (key < length)
+        q = _rows(Q + head * q_head, q_row, position, row < window, SIZE)
+        k = _rows(K + head // GROUP * k_head, k_row, key, inside, SIZE)
+        logit = tl.dot(k, q.T, input_precision="ieee") * scale - tl.load(LogSum + head * padded + row)[None, :]
+        weight = tl.exp2(logit)
+        if (begin < 0) | (begin + KEYS - 1 > length - window + number * ROWS):
+            weight = tl.where(inside[:, None] & (key[:, None] <= position[None, :]), weight, 0.0)
+        paid += weight
+        tl.store(ByTile + (head * row_tiles + number) * length + key, tl.sum(weight, 1), mask=inside)
+    ACROSS: tl.constexpr = ROWS // PART
+    CUT: tl.constexpr = KEYS // PART * ACROSS
+    # Keys of a part, then parts, then rows: a warp has whole parts, if there are as many, and adds up by itself.
+    paid = tl.permute(tl.reshape(paid, [KEYS // PART, PART, ACROSS, PART]), (1, 0, 2, 3))
+    row = (tl.arange(0, PART * CUT) // CUT)[:, None] + tl.arange(0, PART)[None, :]
+    paid = tl.gather(tl.reshape(paid, [PART * CUT, PART]), row % PART, 1)
+    near = tl.sum(tl.reshape(tl.where(row < PART, paid, 0.0), [PART, CUT, PART]), 0)
+    far = tl.sum(tl.reshape(tl.where(row < PART, 0.0, paid), [PART, CUT, PART]), 0)
+    part, at = tl.arange(0, CUT)[:, None], tl.arange(0, PART)[None, :]
+    parts = tl.num_programs(0) * (KEYS // PART)
+    into = Parts + ((head * 2 * ACROSS + part % ACROSS) * parts + strip * (KEYS // PART) + part // ACROSS) * PART + at
+    tl.store(into, near)
+    tl.store(into + ACROSS * parts * PART, far)
+
+
+@triton.jit
+def fold_lines(
+    ByTile, Parts, Columns, Slashes, length, window, row_tiles, strips,
+    ROWS: tl.constexpr, KEYS: tl.constexpr, PART: tl.constexpr, FOLDED: tl.constexpr,
+):  # fmt: skip
+    """Grid: (tiles of lines, heads). The parts of each column, and of each diagonal, in a fixed order."""
     head = tl.program_id(1).to(tl.int64)
-    offset = tl.program_id(0) * FOLDED + tl.arange(0, FOLDED)
+    line = tl.program_id(0) * FOLDED + tl.arange(0, FOLDED)
+    inside = line < length
     total = tl.zeros([FOLDED], tl.float32)
     for number in tl.range(0, row_tiles):
-        # What the tile's first row meets at the offset, counted from `row_tiles` tiles before the first key.
-        met = length - window + (number + row_tiles) * TILE - offset
-        for ahead in tl.static_range(2):
-            tile = met // TILE - row_tiles + ahead
-            diagonal = (ahead + 1) * TILE - 1 - met % TILE
+        total += tl.load(ByTile + (head * row_tiles + number) * length + line, mask=inside, other=0.0)
+    tl.store(Columns + head * length + line, total, mask=inside)
+    ACROSS: tl.constexpr = ROWS // PART
+    parts = strips * (KEYS // PART)
+    # How far the diagonal's key lies after the strips' first row, one tile more so that it is not below zero.
+    ahead = length - window + row_tiles * ROWS - line + (PART - 1)
+    part, at = ahead // PART - ACROSS, PART - 1 - ahead % PART
+    total = tl.zeros([FOLDED], tl.float32)
+    for across in tl.static_range(ACROSS):
+        for before in tl.static_range(2):
+            down = part + across - before
             total += tl.load(
-                Partial + ((head * key_tiles + tile) * row_tiles + number) * (2 * TILE) + diagonal,
-                mask=(offset < length) & (tile >= 0) & (tile < key_tiles), other=0.0,
+                Parts + ((head * 2 + before) * ACROSS + across) * (parts * PART) + down * PART + at,
+                mask=inside & (down >= 0) & (down < parts), other=0.0,
             )  # fmt: skip
-    tl.store(Slashes + head * length + offset, total, mask=offset < length)
+    tl.store(Slashes + head * length + line, total, mask=inside)
 
 
-def tile_for(dtype: torch.dtype, size: int) -> int:
-    """Rows, and keys, of a tile that does not spill."""
+def tiles_for(dtype: torch.dtype, size: int, capability: tuple[int, int]) -> Tiles:
+    """Tiles that do not spill."""
     if dtype == torch.float32:
-        return 16
-    return 64 if size <= 128 else 32
+        return Tiles(16, 16, 16, 16)
+    if size > 128:
+        return Tiles(32, 32, 32, 32)
+    return Tiles(128, 64, 64, 128 if capability[0] == 9 else 64)
 
 
 def line_scores(query: Tensor, key: Tensor, scale: float, window: int) -> tuple[Tensor, Tensor]:
@@ -123,27 +188,29 @@ def line_scores(query: Tensor, key: Tensor, scale: float, window: int) -> tuple[
     heads, length, size = query.shape
     group = heads // key.shape[0]
     window = min(window, length)
-    tile = tile_for(query.dtype, size)
-    row_tiles, key_tiles, chunks = -(-window // tile), -(-length // tile), -(-length // CHUNK)
-    rows = row_tiles * tile
+    tiles = tiles_for(query.dtype, size, torch.cuda.get_device_capability(query.device) if query.is_cuda else (9, 0))
+    chunks, row_tiles = -(-length // CHUNK), -(-window // tiles.rows)
+    padded = -(-window // tiles.peak_rows) * tiles.peak_rows
+    strips = -(-(length + (row_tiles - 1) * tiles.rows) // tiles.keys)
     scale *= math.log2(math.e)
     steps = (*query.stride()[:2], *key.stride()[:2])
-    peaks, totals = (query.new_empty(heads, chunks, rows, dtype=torch.float32) for _ in range(2))
-    partial_sums[(chunks, row_tiles, heads)](
+    options = {"num_warps": tiles.warps, "num_stages": tiles.stages}
+    peaks, totals = query.new_empty(2, heads, chunks, padded, dtype=torch.float32)
+    partial_sums[(chunks, padded // tiles.peak_rows, heads)](
         query, key, peaks, totals, scale, length, window, chunks, *steps,
-        GROUP=group, SIZE=size, ROWS=tile, KEYS=tile, CHUNK=CHUNK, **DENOMINATORS,
+        GROUP=group, SIZE=size, ROWS=tiles.peak_rows, KEYS=tiles.peak_keys, CHUNK=CHUNK, **options,
     )  # fmt: skip
-    peak = peaks.amax(dim=1)
-    # Rows that fill up the last tile have no key; any finite number serves.
-    log_sum = peak + torch.log2((totals * torch.exp2(peaks - peak[:, None])).sum(dim=1))
-    log_sum = log_sum.nan_to_num(nan=0.0).contiguous()
-    columns, slashes = (query.new_empty(heads, length, dtype=torch.float32) for _ in range(2))
-    partial = query.new_empty(heads, key_tiles, row_tiles, 2 * tile, dtype=torch.float32)
-    line_sums[(key_tiles, heads)](
-        query, key, log_sum, columns, partial, scale, length, window, row_tiles, *steps,
-        GROUP=group, SIZE=size, TILE=tile, **LINES,
+    log_sum = query.new_empty(heads, padded, dtype=torch.float32)
+    fold_rows[(padded // tiles.peak_rows, heads)](peaks, totals, log_sum, window, chunks, ROWS=tiles.peak_rows)
+    by_tile = query.new_empty(heads, row_tiles, length, dtype=torch.float32)
+    parts = query.new_empty(heads, 2, strips * tiles.keys * tiles.rows // tiles.part, dtype=torch.float32)
+    cut = {"ROWS": tiles.rows, "KEYS": tiles.keys, "PART": tiles.part}
+    line_sums[(strips, heads)](
+        query, key, log_sum, by_tile, parts, scale, length, window, row_tiles, padded, *steps,
+        GROUP=group, SIZE=size, **cut, **options,
     )  # fmt: skip
-    fold_slashes[(-(-length // FOLDED), heads)](
-        partial, slashes, length, window, row_tiles, key_tiles, TILE=tile, FOLDED=FOLDED
+    columns, slashes = query.new_empty(2, heads, length, dtype=torch.float32)
+    fold_lines[(-(-length // FOLDED), heads)](
+        by_tile, parts, columns, slashes, length, window, row_tiles, strips, FOLDED=FOLDED, **cut
     )
     return columns, slashes

@@ -9,12 +9,20 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from triton.tools.tensor_descriptor import TensorDescriptor
 
+from sparsetol_kernels.inputs import fits_tma
 from sparsetol_kernels.on_triton.block_sparse import Tiles, tiles_for
 from sparsetol_kernels.on_triton.softmax import absorb, add_sink, finish, scaled
 
 TILE = 4096
 """Places, or keys, that one step of `line_index` takes."""
+
+MET = 1024
+"""Places that one program of `met_places` takes."""
+
+INDEX = {"num_warps": 8}
+"""How Triton runs `line_index`."""
 
 
 @triton.jit
@@ -23,45 +31,49 @@ def _later(one, other):
 
 
 @triton.jit
+def met_places(Slashes, Met, length, places, BLOCK: tl.constexpr, TILE: tl.constexpr):
+    """Grid: (tiles of places, heads). Whether one of the last BLOCK offsets is a diagonal's, as of `lines.crossed`."""
+    head = tl.program_id(1).to(tl.int64)
+    begin = (tl.program_id(0) * (TILE // BLOCK) + tl.arange(0, TILE // BLOCK)) * BLOCK
+    offset = begin[:, None] + tl.arange(0, BLOCK)[None, :]
+    own = tl.load(Slashes + head * length + offset, mask=offset < length, other=0).to(tl.int32)
+    earlier = offset - (BLOCK - 1)
+    before = tl.load(Slashes + head * length + earlier, mask=(earlier >= 0) & (earlier < length), other=0).to(tl.int32)
+    met = tl.associative_scan(own, 1, _later) | tl.associative_scan(before, 1, _later, reverse=True)
+    tl.store(Met + head * places + offset, met.to(tl.uint8), mask=offset < places)
+
+
+@triton.jit
 def line_index(
-    Slashes, Columns, Near, Wide, Ranges, Listed, Upto, Met, length, places, most_ranges, row_blocks,
+    Met, Columns, Near, Wide, Ranges, Listed, Upto, length, places, most_ranges, row_blocks,
     BLOCK: tl.constexpr, KEYS: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
     """Grid: (heads, 2). The first of a head indexes the diagonals for `vertical_slash_forward`, the second the columns.
 
-    A place is met, as of `lines.crossed`, where one of the last BLOCK offsets is a diagonal's. Runs of met places are
-    cut into tiles of KEYS.
+    Runs of met places are cut into tiles of KEYS.
     """
     head = tl.program_id(0).to(tl.int64)
     before = 0
     if tl.program_id(1) == 0:
-        slash = Slashes + head * length
+        met_from = Met + head * places
         near = Near + head * most_ranges
         wide = Wide + head * most_ranges
-        last = tl.full([], -1073741824, tl.int32)
-        start = tl.full([], -1073741824, tl.int32)
+        start = tl.full([], -1, tl.int32)
         for begin in tl.range(0, places, TILE):
             place = begin + tl.arange(0, TILE)
-            here = tl.load(slash + place, mask=place < length, other=0) != 0
-            behind = tl.load(slash + place - 1, mask=(place >= 1) & (place <= length), other=0) != 0
-            ahead = tl.load(slash + place + 1, mask=place + 1 < length, other=0) != 0
-            upto_here = tl.maximum(tl.associative_scan(tl.where(here, place, -1073741824), 0, _later), last)
-            upto_behind = tl.maximum(tl.associative_scan(tl.where(behind, place - 1, -1073741824), 0, _later), last)
-            met = (place < places) & (upto_here > place - BLOCK)
-            begins = met & (upto_behind <= place - 1 - BLOCK)
-            run = tl.maximum(tl.associative_scan(tl.where(begins, place, -1073741824), 0, _later), start)
+            met = tl.load(met_from + place, mask=place < places, other=0) != 0
+            behind = tl.load(met_from + place - 1, mask=(place > 0) & (place <= places), other=0) != 0
+            ahead = tl.load(met_from + place + 1, mask=place + 1 < places, other=0) != 0
+            run = tl.maximum(tl.associative_scan(tl.where(met & (behind == 0), place, -1), 0, _later), start)
             first = met & ((place - run) % KEYS == 0)
             number = before + tl.cumsum(first.to(tl.int32), 0)
             tl.store(near + number - 1, place - (BLOCK - 1), mask=first)
-            goes_on = (place + 1 < places) & (ahead | (upto_here > place + 1 - BLOCK))
-            ends = met & ((goes_on == 0) | ((place + 1 - run) % KEYS == 0))
+            ends = met & ((ahead == 0) | ((place + 1 - run) % KEYS == 0))
             tl.store(wide + number - 1, (place - run) % KEYS + 1, mask=ends)
-            tl.store(Met + head * places + place, met.to(tl.uint8), mask=place < places)
             row_block = place // BLOCK
             closes = (place % BLOCK == BLOCK - 1) & (row_block < row_blocks)
             tl.store(Ranges + head * row_blocks + row_block, number, mask=closes)
             before += tl.sum(first.to(tl.int32), 0)
-            last = tl.maximum(last, tl.max(upto_here, 0))
             start = tl.maximum(start, tl.max(run, 0))
     else:
         for begin in tl.range(0, length, TILE):
@@ -76,7 +88,7 @@ def line_index(
 
 @triton.jit
 def vertical_slash_forward(
-    Q, K, V, Out, LogSum, Near, Wide, Ranges, Columns, Upto, Met, Sinks,
+    Q, K, V, KeyRows, ValueRows, Out, LogSum, Near, Wide, Ranges, Columns, Upto, Met, Sinks,
     scale, softcap, length, heads, row_blocks, most_ranges, most_columns, reach,
     q_batch, q_head, q_row, k_batch, k_head, k_row, v_batch, v_head, v_row, out_batch, out_head, out_row,
     GROUP: tl.constexpr, SIZE: tl.constexpr, VALUE: tl.constexpr, BLOCK: tl.constexpr, ROWS: tl.constexpr,
@@ -87,7 +99,8 @@ def vertical_slash_forward(
     Ranges are cut into tiles of KEYS, each known by how far its last key lies before the row block's first row (`Near`,
     ascending; negative inside the block) and by its keys (`Wide`); `Ranges` says how many begin inside the prompt.
     Columns are ascending; `Upto` of them lie before the row block's end. A column that a range
-    holds as well (`Met`, by distance) is masked.
+    holds as well (`Met`, by distance) is masked. Where `KeyRows` and `ValueRows` describe keys and values, the tensor
+    memory accelerator loads ranges; rows before the first and after the last read zero.
     """
     tile = tl.num_programs(0) - 1 - tl.program_id(0)
     head = tl.program_id(1).to(tl.int64)
@@ -120,18 +133,30 @@ def vertical_slash_forward(
     peak = tl.full([ROWS], float("-inf"), tl.float32)
     within = tl.arange(0, KEYS)
     for j in tl.range(0, ranges):
-        key = first - tl.load(near + j) - within
-        inside = (within < tl.load(wide + j)) & (key >= 0) & (key < length)
-        at = key.to(tl.int64)
-        k = tl.load(
-            k_from + at[None, :] * k_row + channel[:, None], mask=inside[None, :] & (channel < SIZE)[:, None], other=0.0
-        )
+        begin = first - tl.load(near + j) - (KEYS - 1)
+        kept = tl.load(wide + j)
+        key = begin + within
+        if KeyRows is not None:
+            k = KeyRows.load([tl.program_id(2), tl.program_id(1) // GROUP, begin, 0]).reshape([KEYS, WIDE]).T
+        else:
+            inside = (key >= 0) & (key < length)
+            at = key.to(tl.int64)
+            k = tl.load(
+                k_from + at[None, :] * k_row + channel[:, None], mask=inside[None, :] & (channel < SIZE)[:, None],
+                other=0.0,
+            )  # fmt: skip
         logit = scaled(tl.dot(query, k, input_precision="ieee"), scale, softcap, SOFTCAP)
-        logit = tl.where(inside[None, :] & (key[None, :] <= row[:, None]), logit, float("-inf"))
-        v = tl.load(
-            v_from + at[:, None] * v_row + value_channel[None, :],
-            mask=inside[:, None] & (value_channel < VALUE)[None, :], other=0.0,
-        )  # fmt: skip
+        # A range's last keys are kept; most tiles are whole, after the first key, and before the first row's own.
+        if (kept < KEYS) | (begin < 0) | (begin + KEYS - 1 > first):
+            seen = (key > begin + KEYS - 1 - kept) & (key >= 0)
+            logit = tl.where(seen[None, :] & (key[None, :] <= row[:, None]), logit, float("-inf"))
+        if ValueRows is not None:
+            v = ValueRows.load([tl.program_id(2), tl.program_id(1) // GROUP, begin, 0]).reshape([KEYS, WIDE_VALUE])
+        else:
+            v = tl.load(
+                v_from + at[:, None] * v_row + value_channel[None, :],
+                mask=inside[:, None] & (value_channel < VALUE)[None, :], other=0.0,
+            )  # fmt: skip
         acc, total, peak = absorb(logit, v, acc, total, peak, True)
     for begin in tl.range(0, upto, KEYS):
         listed = begin + within < upto
@@ -169,8 +194,8 @@ def line_tiles(dtype: torch.dtype, size: int, block: int, capability: tuple[int,
     return tiles
 
 
-def _indexed(slashes: Tensor, columns: Tensor, block: int, keys: int) -> tuple[Tensor, ...]:
-    """What `line_index` makes of bool `[rows, length]`: near, wide, ranges, listed, upto and met."""
+def line_lists(slashes: Tensor, columns: Tensor, block: int, keys: int) -> tuple[Tensor, ...]:
+    """What `met_places` and `line_index` make of bool `[rows, length]`: near, wide, ranges, listed, upto and met."""
     rows, length = slashes.shape
     places, row_blocks = length + block - 1, -(-length // block)
     # Every run is at least `block` places wide, but for one that the end cuts off.
@@ -179,12 +204,20 @@ def _indexed(slashes: Tensor, columns: Tensor, block: int, keys: int) -> tuple[T
     ranges, upto = torch.empty(2, rows, row_blocks, dtype=torch.int32, device=slashes.device)
     listed = torch.empty(rows, length, dtype=torch.int32, device=slashes.device)
     met = torch.empty(rows, places, dtype=torch.uint8, device=slashes.device)
+    met_places[(triton.cdiv(places, MET), rows)](
+        slashes.contiguous().view(torch.uint8), met, length, places, BLOCK=block, TILE=MET
+    )
     line_index[(rows, 2)](
-        slashes.contiguous().view(torch.uint8), columns.contiguous().view(torch.uint8),
-        near, wide, ranges, listed, upto, met, length, places, most, row_blocks,
-        BLOCK=block, KEYS=keys, TILE=min(TILE, triton.next_power_of_2(places)), num_warps=8,
+        met, columns.contiguous().view(torch.uint8), near, wide, ranges, listed, upto, length, places, most, row_blocks,
+        BLOCK=block, KEYS=keys, TILE=min(TILE, triton.next_power_of_2(places)), **INDEX,
     )  # fmt: skip
     return near, wide, ranges, listed, upto, met
+
+
+def _described(tensor: Tensor, keys: int) -> TensorDescriptor:
+    """How the tensor memory accelerator finds `keys` rows of one head."""
+    box = [1, 1, keys, triton.next_power_of_2(tensor.shape[3])]
+    return TensorDescriptor(tensor, list(tensor.shape), list(tensor.stride()), box)
 
 
 def forward(
@@ -195,12 +228,14 @@ def forward(
     batch, heads, length, size = query.shape
     capability = torch.cuda.get_device_capability(query.device) if query.is_cuda else (9, 0)
     tiles = line_tiles(query.dtype, max(size, value.shape[3]), block, capability)
-    near, wide, ranges, listed, upto, met = _indexed(slashes.flatten(0, 1), columns.flatten(0, 1), block, tiles.keys)
+    near, wide, ranges, listed, upto, met = line_lists(slashes.flatten(0, 1), columns.flatten(0, 1), block, tiles.keys)
     row_blocks = ranges.shape[1]
+    by_rows = capability >= (9, 0) and query.dtype != torch.float32 and fits_tma(key) and fits_tma(value)
+    rows = [_described(tensor, tiles.keys) if by_rows else None for tensor in (key, value)]
     out = query.new_empty(batch, length, heads, value.shape[3]).transpose(1, 2)
     sums = query.new_empty((batch, heads, length), dtype=torch.float32) if log_sum else None
     vertical_slash_forward[(row_blocks * (block // tiles.rows), heads, batch)](
-        query, key, value, out, sums, near, wide, ranges, listed, upto, met, sinks,
+        query, key, value, *rows, out, sums, near, wide, ranges, listed, upto, met, sinks,
         scale if softcap is not None else scale * math.log2(math.e), softcap or 0.0,
         length, heads, row_blocks, near.shape[1], listed.shape[1], met.shape[1],
         *query.stride()[:3], *key.stride()[:3], *value.stride()[:3], *out.stride()[:3],

@@ -1,7 +1,7 @@
 """Block-sparse prefill on one CUDA GPU: dense and block-sparse attention of kept libraries against ours, in one run.
 
-    PYTHONPATH=.:kernels python benchmarks/prefill.py --out benchmarks/results/prefill-h100.json
-    python benchmarks/speedup_plot.py
+    PYTHONPATH=.:kernels python -m benchmarks.prefill --out benchmarks/results/prefill-h100.json
+    python -m benchmarks.speedup_plot
 
 One sequence, 32 query heads, 8 key heads, head size 128, bfloat16, causal; queries and keys as a model hands them on,
 `[batch, length, heads, size]` in memory. TFLOP/s count the listed blocks in full, the diagonal ones too (dense: the
@@ -32,9 +32,7 @@ from sparsetol_kernels.backend import Backend
 from sparsetol_kernels.block_selection import select_blocks
 from sparsetol_kernels.block_sparse_attention import block_sparse_attention, block_sparse_backend
 from sparsetol_kernels.on_triton import block_sparse as on_triton
-from sparsetol_kernels.selection import LineSelection
 from sparsetol_kernels.source import source_hash
-from sparsetol_kernels.vertical_slash_attention import vertical_slash_attention
 from torch import Tensor
 
 from benchmarks.record import Record
@@ -43,10 +41,7 @@ SOURCES = (
     "on_gluon/block_sparse.py",
     "on_triton/block_selection.py",
     "on_triton/block_sparse.py",
-    "on_triton/line_budget.py",
-    "on_triton/line_scores.py",
     "on_triton/softmax.py",
-    "on_triton/vertical_slash.py",
 )
 HEADS, KEY_HEADS, SIZE = 32, 8, 128
 LIBRARIES = ("fa3-fwd", "flash-attn-4", "nvidia-cutlass-dsl", "quack-kernels")
@@ -324,54 +319,6 @@ def tune(record: Record, prompt: Prompt, block: int) -> None:
         on_triton.tiles_for = usual
 
 
-def vertical_slash(record: Record, prompt: Prompt, sparsity: float) -> None:
-    """The whole vertical-slash operation as the engine runs it, and its parts."""
-    from pytest_sparsetol.methods.vertical_slash import VerticalSlash
-
-    method = VerticalSlash(sparsity)
-    query, key, value = prompt.query, prompt.key, prompt.value
-
-    def select() -> LineSelection:
-        return method.select(query[0], key[0], SIZE**-0.5)
-
-    row = {"length": prompt.length, "sparsity": sparsity}
-
-    def run() -> None:
-        selection = select()
-        attended, loaded = float(selection.attended().mean()), float(selection.loaded().mean())
-        flops = 4.0 * HEADS * SIZE * loaded * prompt.length * (prompt.length + 1) / 2
-
-        def attend(chosen: LineSelection) -> Tensor:
-            return vertical_slash_attention(query, key, value, chosen.columns[None], chosen.slashes[None])[0]
-
-        out = attend(selection)
-        start = prompt.length - 64
-        keys = (
-            LineSelection(selection.columns[:1], selection.slashes[:1], 64).keys[0, -1]
-            if prompt.length <= 32768
-            else None
-        )
-        if keys is not None:
-            places = torch.arange(start, prompt.length, device="cuda")
-            scores = query[0, 0, start:].double() @ key[0, 0].double().T * SIZE**-0.5
-            seen = keys & (torch.arange(prompt.length, device="cuda") <= places[:, None])
-            expected = scores.masked_fill(~seen, -math.inf).softmax(dim=-1) @ value[0, 0].double()
-            error = float((out[0, 0, start:].double() - expected).norm() / expected.norm())
-            if not error < TOLERANCE:
-                record.add(what="vertical-slash", **row, error=f"wrong: relative error {error:.3g}")
-                return
-        more = {"attended": round(1 - attended, 4), "loaded": round(1 - loaded, 4)}
-        for what, call in {
-            "vertical-slash, attention": lambda: attend(selection),
-            "vertical-slash, whole": lambda: attend(select()),
-            "vertical-slash, selection": select,
-        }.items():
-            ms = milliseconds(call)
-            record.add(what=what, **row, **more, ms=round(ms, 4), tflops=round(flops / ms / 1e9, 1))
-
-    record.attempt(run, what="vertical-slash", **row)
-
-
 def import_fa3() -> Any:
     """FlashAttention-3, from the wheel `fa3-fwd`."""
     import fa3_fwd_interface
@@ -439,8 +386,6 @@ def measure(record: Record, length: int, fa3: Any, fa4: Any, quick: bool) -> Non
     if fa4 is not None:
         for each in lists:
             flash4(record, each, fa4)
-    for sparsity in (0.9,) if quick else SPARSITIES:
-        vertical_slash(record, prompt, sparsity)
     # Last, as it compiles for each shape.
     for each, sparsity in zip(lists, SPARSITIES, strict=True):
         if not quick or length == 32768 or (length == 131072 and sparsity in {0.5, 0.9}):
@@ -474,7 +419,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--seconds", type=float, default=600.0, help="no row begins later than this (default: 600)")
     parser.add_argument("--lengths", type=int, nargs="+", default=list(LENGTHS), help="in this order")
-    parser.add_argument("--quick", action="store_true", help="FlexAttention and vertical-slash at fewer points")
+    parser.add_argument("--quick", action="store_true", help="FlexAttention at fewer points")
     parser.add_argument("--fa4", action="store_true", help="stop at once where FlashAttention-4 cannot be imported")
     parser.add_argument("--tune", action="store_true", help="also other tiles of the plain Triton kernel, last")
     arguments = parser.parse_args()

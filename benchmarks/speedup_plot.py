@@ -1,6 +1,8 @@
-"""Draws `speedup.svg` from `prefill-h200.json` and `decode-h100.json`: how much faster than dense attention.
+"""Draws `speedup.svg` from `prefill-h200.json`, `lines-h200.json` and `decode-h100.json`: times faster than dense.
 
-python benchmarks/speedup_plot.py
+Each file is of one run, and holds the dense times that its rows are compared with.
+
+python -m benchmarks.speedup_plot
 """
 
 from __future__ import annotations
@@ -28,8 +30,9 @@ LEAST, MOST = 0.45, 1.0
 def named(row: dict[str, Any]) -> tuple[str, float] | None:
     """The line that a row of prefill belongs to, and its sparsity."""
     what: str = row["what"]
-    if what == "vertical-slash, whole":
-        return "vertical-slash, selection included", row["attended"]
+    if "method" in row:
+        is_whole = (row["method"], what) == ("vertical-slash", "whole")
+        return ("vertical-slash, selection included", row["attended"]) if is_whole else None
     if row.get("block") != 128 or what.endswith("graph"):
         return None
     if what.startswith("ours, whole"):
@@ -115,11 +118,11 @@ def bars(rows: Iterable[dict[str, Any]], left: float) -> list[str]:
     return parts
 
 
-def draw(prefilled: Sequence[dict[str, Any]], decoded: Sequence[dict[str, Any]]) -> str:
+def draw(runs: Sequence[Sequence[dict[str, Any]]], decoded: Sequence[dict[str, Any]]) -> str:
     """All panels as SVG."""
-    lengths = sorted({row["length"] for row in prefilled if row["what"] == "dense FlashAttention-3" and "ms" in row})
+    lengths = sorted({row["length"] for row in runs[0] if row["what"] == "dense FlashAttention-3" and "ms" in row})
     width, height = WIDTH * (len(lengths) + 1), HEIGHT + 52
-    (device,) = (row["device"] for row in prefilled if row["what"] == "run")
+    (device,) = {row["device"] for rows in runs for row in rows if row["what"] == "run"}
     (other,) = (row["name"] for row in decoded if row["label"] == "device")
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
@@ -127,7 +130,8 @@ def draw(prefilled: Sequence[dict[str, Any]], decoded: Sequence[dict[str, Any]])
         f'<rect width="{width}" height="{height}" fill="white"/>',
     ]
     for place, length in enumerate(lengths):
-        parts += panel(prefill(prefilled, length), length, WIDTH * place)
+        lines = {name: points for rows in runs for name, points in prefill(rows, length).items()}
+        parts += panel(lines, length, WIDTH * place)
     parts += bars(decoded, WIDTH * len(lengths))
     for place, (name, colour) in enumerate(LINES.items()):
         x, y = MARGIN + 265 * (place % 3), HEIGHT + 8 + 16 * (place // 3)
@@ -142,10 +146,11 @@ def draw(prefilled: Sequence[dict[str, Any]], decoded: Sequence[dict[str, Any]])
 
 def main() -> None:
     """Read the results and draw them."""
-    prefilled, decoded = (
-        json.loads((RESULTS / name).read_text(encoding="utf-8")) for name in ("prefill-h200.json", "decode-h100.json")
+    *runs, decoded = (
+        json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("prefill-h200", "lines-h200", "decode-h100")
     )
-    (RESULTS / "speedup.svg").write_text(draw(prefilled, decoded), encoding="utf-8")
+    (RESULTS / "speedup.svg").write_text(draw(runs, decoded), encoding="utf-8")
 
 
 if __name__ == "__main__":

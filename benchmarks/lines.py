@@ -1,0 +1,151 @@
+"""Prefill over columns and diagonals on one CUDA GPU: the attention, its selection and its index, against dense.
+
+    PYTHONPATH=.:kernels python -m benchmarks.lines --out benchmarks/results/lines-h200.json
+    python -m benchmarks.speedup_plot
+
+Prompt and clock as in `prefill`: 32 query heads, 8 key heads, head size 128, bfloat16. `attention` makes its index from
+bools and attends; `selection` scores lines, ranks them and finds how many fit; `whole` is both, called from Python each
+time. `selection, graph` and `index, graph` are replays of CUDA graphs: what the device needs. The last table is what
+selecting costs as a share of what attention saves: (selection + index) / (dense - attention without the index), all of
+it the device's time, dense being FlashAttention-3, or SDPA where it is not installed. Random inputs scatter attention
+as widely as can be, which is the most lines for a budget. Rows are written as they come; none begins after --seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import triton
+from sparsetol_kernels.on_triton import vertical_slash as on_triton
+from sparsetol_kernels.selection import LineSelection
+from sparsetol_kernels.source import source_hash
+from sparsetol_kernels.vertical_slash_attention import vertical_slash_attention
+from torch import Tensor
+
+from benchmarks.prefill import HEADS, SIZE, TOLERANCE, Prompt, dense, graphed, import_fa3, installed, milliseconds
+from benchmarks.record import Record
+from pytest_sparsetol.methods.flexprefill import FlexPrefill
+from pytest_sparsetol.methods.vertical_slash import VerticalSlash
+
+SOURCES = (
+    "on_triton/block_sparse.py",
+    "on_triton/line_budget.py",
+    "on_triton/line_ranks.py",
+    "on_triton/line_scores.py",
+    "on_triton/softmax.py",
+    "on_triton/vertical_slash.py",
+)
+LENGTHS = (32768, 131072, 8192, 4096)
+SPARSITIES = (0.9, 0.5, 0.8, 0.95)
+METHODS: dict[str, type[VerticalSlash | FlexPrefill]] = {"vertical-slash": VerticalSlash, "FlexPrefill": FlexPrefill}
+
+
+def error(prompt: Prompt, selection: LineSelection, out: Tensor) -> float:
+    """Relative error of the first head's last 64 rows against float64; `out` is `[1, heads, length, size]`."""
+    start = prompt.length - 64
+    places = torch.arange(start, prompt.length, device="cuda")
+    tokens = torch.arange(prompt.length, device="cuda")
+    first = LineSelection(selection.columns[:1], selection.slashes[:1], selection.block)
+    keys = first.at(start // selection.block, tokens)[0, -1]
+    scores = prompt.query[0, 0, start:].double() @ prompt.key[0, 0].double().T * SIZE**-0.5
+    weights = scores.masked_fill(~(keys & (tokens <= places[:, None])), -math.inf).softmax(dim=-1)
+    expected = weights @ prompt.value[0, 0].double()
+    return float((out[0, 0, start:].double() - expected).norm() / expected.norm())
+
+
+def measure(record: Record, prompt: Prompt, name: str, sparsity: float) -> None:
+    """All rows of one method at one length and sparsity."""
+    method = METHODS[name](sparsity)
+    query, key, value = prompt.query, prompt.key, prompt.value
+
+    def select() -> LineSelection:
+        return method.select(query[0], key[0], SIZE**-0.5)
+
+    def attend(chosen: LineSelection) -> Tensor:
+        return vertical_slash_attention(query, key, value, chosen.columns[None], chosen.slashes[None])[0]
+
+    selection = select()
+    row = {"method": name, "length": prompt.length, "sparsity": sparsity}
+    wrong = error(prompt, selection, attend(selection))
+    if not wrong < TOLERANCE:
+        record.add(what="attention", **row, error=f"wrong: relative error {wrong:.3g}")
+        return
+    attended, loaded = float(selection.attended().mean()), float(selection.loaded().mean())
+    flops = 4.0 * HEADS * SIZE * loaded * prompt.length * (prompt.length + 1) / 2
+    row |= {"attended": round(1 - attended, 4), "loaded": round(1 - loaded, 4), "relative_error": round(wrong, 5)}
+    tiles = on_triton.line_tiles(query.dtype, SIZE, selection.block, torch.cuda.get_device_capability())
+    calls: dict[str, Callable[[], object]] = {
+        "attention": functools.partial(attend, selection),
+        "whole": lambda: attend(select()),
+        "selection": select,
+        "selection, graph": graphed(select),
+        "index, graph": graphed(
+            lambda: on_triton.line_lists(selection.slashes, selection.columns, selection.block, tiles.keys)
+        ),
+    }
+    for what, call in calls.items():
+        ms = milliseconds(call)
+        rate = {"tflops": round(flops / ms / 1e9, 1)} if what in {"attention", "whole"} else {}
+        record.add(what=what, **row, ms=round(ms, 4), **rate)
+
+
+def table(rows: list[dict[str, Any]]) -> None:
+    """Times over dense, and what selecting costs of what attention saves."""
+    dense_of: dict[int, float] = {}
+    for name in ("dense SDPA", "dense FlashAttention-3"):
+        dense_of |= {row["length"]: row["ms"] for row in rows if row["what"] == name and "ms" in row}
+    of = {
+        (row["method"], row["length"], row["sparsity"], row["what"]): row["ms"]
+        for row in rows
+        if "method" in row and "ms" in row
+    }
+    print(f"\n{'':16}{'tokens':>8}{'sparsity':>10}{'dense':>10}{'attention':>11}{'x':>7}{'whole':>10}{'x':>7}", end="")
+    print(f"{'selection':>11}{'graph':>9}{'index':>8}{'of saved':>10}   (times in ms)")
+    for name, length, sparsity in dict.fromkeys(key[:3] for key in of):
+        dense_ms = dense_of.get(length, math.nan)
+        attention, whole, called, graph, index = (
+            of.get((name, length, sparsity, what), math.nan)
+            for what in ("attention", "whole", "selection", "selection, graph", "index, graph")
+        )
+        saved = dense_ms - attention + index
+        share = f"{(graph + index) / saved:.1%}" if saved > 0 else "none"
+        print(
+            f"{name:16}{length:>8}{sparsity:>10}{dense_ms:>10.3f}{attention:>11.3f}{dense_ms / attention:>7.2f}"
+            f"{whole:>10.3f}{dense_ms / whole:>7.2f}{called:>11.3f}{graph:>9.3f}{index:>8.3f}{share:>10}"
+        )
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--seconds", type=float, default=300.0, help="no row begins later than this (default: 300)")
+    parser.add_argument("--lengths", type=int, nargs="+", default=list(LENGTHS), help="in this order")
+    arguments = parser.parse_args()
+    record = Record(arguments.out, time.monotonic() + arguments.seconds)
+    record.add(
+        what="run", device=torch.cuda.get_device_properties(0).name, torch=torch.__version__, cuda=torch.version.cuda,
+        triton=triton.__version__, libraries={"fa3-fwd": installed("fa3-fwd")}, sources=source_hash(*SOURCES),
+        files=SOURCES,
+    )  # fmt: skip
+    fa3 = record.attempt(import_fa3, what="FlashAttention-3")
+    for length in arguments.lengths:
+        prompt = Prompt(length)
+        record.attempt(functools.partial(dense, record, prompt, fa3, None), what="dense", length=length)
+        for sparsity in SPARSITIES:
+            for name in METHODS if sparsity == SPARSITIES[0] else ("vertical-slash",):
+                row = {"method": name, "length": length, "sparsity": sparsity}
+                record.attempt(functools.partial(measure, record, prompt, name, sparsity), what="all", **row)
+        torch.cuda.empty_cache()
+    table(record.rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -61,6 +61,19 @@ def test_triton(shape: tuple[int, int, int, int], share: float, kernel_device: t
     assert [part.tolist() for part in found] == [part.tolist() for part in expected]
 
 
+@pytest.mark.parametrize("short", [0, 1])
+@pytest.mark.parametrize(("lines", "wider"), [(2, 2), (3, 9), (5, 5), (5, 21), (8, 8), (11, 11)])
+def test_triton_counts_every_pair(lines: int, wider: int, short: int, kernel_device: torch.device) -> None:
+    columns, slashes = ranks(1, 45, 0, 6)
+    # What these lines hold just fits; with one pair less, the last of them does not.
+    budget = int(attended_and_loaded(slashes < lines, columns < wider, 16)[0]) - short
+    expected = lines_that_fit(columns, slashes, budget, 16, backend=Backend.PYTORCH)
+
+    found = lines_that_fit(columns.to(kernel_device), slashes.to(kernel_device), budget, 16, backend=Backend.TRITON)
+
+    assert [part.tolist() for part in found] == [part.tolist() for part in expected]
+
+
 def test_triton_never_takes_ranks_above_the_length(kernel_device: torch.device) -> None:
     columns, slashes = (3 * part for part in ranks(2, 45, 4, 5))
     expected = lines_that_fit(columns, slashes, 300, 16, backend=Backend.PYTORCH)

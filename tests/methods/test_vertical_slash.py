@@ -53,6 +53,19 @@ def test_scores(length: int, window: int) -> None:
         torch.testing.assert_close(mine, expected, atol=1e-4, rtol=1e-4)
 
 
+def test_columns_that_all_rows_attend_are_told_apart() -> None:
+    length = 200
+    query, key = torch.zeros(1, length, 16), torch.zeros(1, length, 16)
+    query[..., 0] = 1.0
+    # Logits of 5.0 and 5.5 among some 180 zeros: masses of 8 and 13 of the 32 rows.
+    key[0, 20, 0], key[0, 60, 0] = 5.0, 5.5
+    method = VerticalSlash(None, window=32, sinks=0, local=1, verticals=1, slashes=1)
+
+    chosen = method.select(query, key, 1.0)
+
+    assert chosen.columns.nonzero().tolist() == [[0, 60]]
+
+
 @pytest.mark.parametrize("sparsity", [0.2, 0.4, 0.6])
 @pytest.mark.parametrize("length", [300, 321])
 def test_selection_is_that_of_whole_lines(length: int, sparsity: float) -> None:

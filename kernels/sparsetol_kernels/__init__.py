@@ -1,1 +1,1 @@
-"""PyTorch references of the sparse-attention operations; needs torch alone, not the plugin."""
+"""Sparse attention and its selection: kernels for CUDA, PyTorch elsewhere; needs torch alone, not the plugin."""

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.verdicts import ALPHA, CONFIDENCE, KINDS, Batch, Integers, Kind
+from benchmarks.verdict_simulation import ALPHA, CONFIDENCE, KINDS, Batch, Integers, Kind
 from pytest_sparsetol.statistics.fixed_sequences import shown_safe
 
 Floats = npt.NDArray[np.float64]

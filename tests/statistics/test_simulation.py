@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.verdicts import KINDS, MIX, MIX_LATTICE, Batch, Kind, MixJudge, judge_many
+from benchmarks.verdict_simulation import KINDS, MIX, MIX_LATTICE, Batch, Kind, MixJudge, judge_many
 from pytest_sparsetol.result import Evidence
 from pytest_sparsetol.statistics import Plan, decide, decide_mix
 from pytest_sparsetol.statistics.melding import LATTICE

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.sweep import ITEMS, SCENES, THRESHOLD, p_values, rates
-from benchmarks.verdicts import ALPHA, KINDS, Kind
+from benchmarks.verdict_simulation import ALPHA, KINDS, Kind
 from pytest_sparsetol.statistics.p_value import cell_p_value
 
 BINARY = KINDS[0]

@@ -4,11 +4,14 @@
     python -m benchmarks.speedup_plot
 
 Prompt and clock as in `prefill`: 32 query heads, 8 key heads, head size 128, bfloat16. `attention` makes its index from
-bools and attends; `selection` scores lines, ranks them and finds how many fit; `whole` is both, called from Python each
-time. `selection, graph` and `index, graph` are replays of CUDA graphs: what the device needs. The last table is what
-selecting costs as a share of what attention saves: (selection + index) / (dense - attention without the index), all of
-it the device's time, dense being FlashAttention-3, or SDPA where it is not installed. Random inputs scatter attention
-as widely as can be, which is the most lines for a budget. Rows are written as they come; none begins after --seconds.
+bools and attends; `selection` scores lines, ranks them and finds how many fit; `whole` is both; all three are called
+from Python. What ends in `graph` is a replay of a CUDA graph: what the device needs. The table's last column is what
+selecting costs as a share of what attention saves, (selection + index) / (dense - attention without the index): both of
+the former by graphs, attention too where it was captured, dense by FlashAttention-3, or SDPA where that is not there.
+It is left out where less than a tenth of dense is saved: that is a difference of two large times. With random inputs
+most pairs lie on diagonals far from each other; prompts whose attention gathers in columns were not measured. The
+engine's counts of what was attended and loaded are not part of it. Rows are written as they come; none is begun after
+--seconds.
 """
 
 from __future__ import annotations
@@ -35,6 +38,10 @@ from pytest_sparsetol.methods.flexprefill import FlexPrefill
 from pytest_sparsetol.methods.vertical_slash import VerticalSlash
 
 SOURCES = (
+    "coverage.py",
+    "inputs.py",
+    "line_ranks.py",
+    "ranking.py",
     "on_triton/block_sparse.py",
     "on_triton/line_budget.py",
     "on_triton/line_ranks.py",
@@ -44,11 +51,13 @@ SOURCES = (
 )
 LENGTHS = (32768, 131072, 8192, 4096)
 SPARSITIES = (0.9, 0.5, 0.8, 0.95)
+LEAST_SAVED = 0.1
+"""Share of dense that attention must save for a share of it to be shown."""
 METHODS: dict[str, type[VerticalSlash | FlexPrefill]] = {"vertical-slash": VerticalSlash, "FlexPrefill": FlexPrefill}
 
 
 def error(prompt: Prompt, selection: LineSelection, out: Tensor) -> float:
-    """Relative error of the first head's last 64 rows against float64; `out` is `[1, heads, length, size]`."""
+    """Relative error of the first head's last row block against float64; `out` is `[1, heads, length, size]`."""
     start = prompt.length - 64
     places = torch.arange(start, prompt.length, device="cuda")
     tokens = torch.arange(prompt.length, device="cuda")
@@ -81,19 +90,23 @@ def measure(record: Record, prompt: Prompt, name: str, sparsity: float) -> None:
     flops = 4.0 * HEADS * SIZE * loaded * prompt.length * (prompt.length + 1) / 2
     row |= {"attended": round(1 - attended, 4), "loaded": round(1 - loaded, 4), "relative_error": round(wrong, 5)}
     tiles = on_triton.line_tiles(query.dtype, SIZE, selection.block, torch.cuda.get_device_capability())
+    lists = functools.partial(on_triton.line_lists, selection.slashes, selection.columns, selection.block, tiles.keys)
     calls: dict[str, Callable[[], object]] = {
         "attention": functools.partial(attend, selection),
         "whole": lambda: attend(select()),
         "selection": select,
-        "selection, graph": graphed(select),
-        "index, graph": graphed(
-            lambda: on_triton.line_lists(selection.slashes, selection.columns, selection.block, tiles.keys)
-        ),
     }
-    for what, call in calls.items():
-        ms = milliseconds(call)
+    captured: dict[str, Callable[[], object]] = {
+        "selection, graph": select, "index, graph": lists, "attention, graph": calls["attention"],
+    }  # fmt: skip
+
+    def timed(what: str) -> None:
+        ms = milliseconds(calls[what] if what in calls else graphed(captured[what]))
         rate = {"tflops": round(flops / ms / 1e9, 1)} if what in {"attention", "whole"} else {}
         record.add(what=what, **row, ms=round(ms, 4), **rate)
+
+    for what in (*calls, *captured):
+        record.attempt(functools.partial(timed, what), what=what, **row)
 
 
 def table(rows: list[dict[str, Any]]) -> None:
@@ -114,8 +127,8 @@ def table(rows: list[dict[str, Any]]) -> None:
             of.get((name, length, sparsity, what), math.nan)
             for what in ("attention", "whole", "selection", "selection, graph", "index, graph")
         )
-        saved = dense_ms - attention + index
-        share = f"{(graph + index) / saved:.1%}" if saved > 0 else "none"
+        saved = dense_ms - of.get((name, length, sparsity, "attention, graph"), attention) + index
+        share = f"{(graph + index) / saved:.1%}" if saved > LEAST_SAVED * dense_ms else "-"
         print(
             f"{name:16}{length:>8}{sparsity:>10}{dense_ms:>10.3f}{attention:>11.3f}{dense_ms / attention:>7.2f}"
             f"{whole:>10.3f}{dense_ms / whole:>7.2f}{called:>11.3f}{graph:>9.3f}{index:>8.3f}{share:>10}"
@@ -127,8 +140,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--seconds", type=float, default=300.0, help="no row begins later than this (default: 300)")
-    parser.add_argument("--lengths", type=int, nargs="+", default=list(LENGTHS), help="in this order")
+    parser.add_argument("--lengths", type=int, nargs="+", default=list(LENGTHS), help="multiples of 64, in this order")
     arguments = parser.parse_args()
+    if any(length % 64 for length in arguments.lengths):
+        parser.error(f"--lengths {arguments.lengths}: each must be a multiple of 64")
     record = Record(arguments.out, time.monotonic() + arguments.seconds)
     record.add(
         what="run", device=torch.cuda.get_device_properties(0).name, torch=torch.__version__, cuda=torch.version.cuda,
@@ -137,7 +152,9 @@ def main() -> None:
     )  # fmt: skip
     fa3 = record.attempt(import_fa3, what="FlashAttention-3")
     for length in arguments.lengths:
-        prompt = Prompt(length)
+        prompt = record.attempt(functools.partial(Prompt, length), what="inputs", length=length)
+        if prompt is None:
+            continue
         record.attempt(functools.partial(dense, record, prompt, fa3, None), what="dense", length=length)
         for sparsity in SPARSITIES:
             for name in METHODS if sparsity == SPARSITIES[0] else ("vertical-slash",):

@@ -9,11 +9,8 @@ from sparsetol_kernels.backend import Backend, choose_backend, triton_serves
 from sparsetol_kernels.errors import require, require_shape
 from sparsetol_kernels.line_counts import lines_by_counting
 
-BLOCKS = (16, 32, 64, 128)
-"""Rows of a row block that the kernel takes; PyTorch takes any."""
-
-LONGEST = 1 << 19
-"""Tokens whose pairs the kernel counts without overflow."""
+LONGEST = {16: 1 << 19, 32: 1 << 20, 64: 1 << 20, 128: 1 << 20}
+"""Row blocks that the kernel takes, and the tokens whose pairs it counts in 32 bits; PyTorch takes any."""
 
 _NAME = "lines_that_fit"
 
@@ -59,7 +56,7 @@ def lines_that_fit(
 def budget_backend(name: str, column_rank: Tensor, block: int, backend: Backend | None) -> Backend:
     """What counts the lines of one budget; raises `BackendError` where `backend` cannot."""
     length = column_rank.shape[1]
-    on_triton = triton_serves(column_rank.device) and block in BLOCKS and length <= LONGEST
+    on_triton = triton_serves(column_rank.device) and length <= LONGEST.get(block, 0)
     takes = {Backend.TRITON: on_triton, Backend.PYTORCH: True}
     return choose_backend(name, backend, takes, f"row blocks of {block} and {length} tokens on {column_rank.device}")
 

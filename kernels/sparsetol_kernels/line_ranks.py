@@ -24,9 +24,9 @@ def line_ranks(
 ) -> tuple[Tensor, Tensor]:
     """Rank of each line: 0 for the forced ones, which are the first, and from 1 on for the rest, best first.
 
-    Scores are told apart by their first 21 significant bits, and down to 2 ** -61 of `most` (rounded up to a power of
-    two): of lines that tie so, the smaller index goes first. Sums in float32 are hardly known better, and numbers of 32
-    bits, which hold the row as well, are sorted in half of the time.
+    Scores are told apart by their first 21 significant bits, and down to 2 ** -62 of the power of two that `most` lies
+    under: of lines that tie so, the smaller index goes first. Sums in float32 are hardly known better, and numbers of
+    32 bits, which hold the row as well, are sorted in half of the time.
 
     Args:
         columns: attention mass by key, float32 `[heads, length]`, 0 to `most` (not -0.0, not NaN).

@@ -41,7 +41,7 @@ class VerticalSlash(PrefillMethod):
     sparsity follows the input; here the sparsity is fixed and the number of lines follows. Scores stay in float32
     (there bfloat16). `local: null` is the paper's 64 from 4,096 tokens on and a sixty-fourth of the prompt below, so
     that 0.9 can be reached at 1,024. Ranges are not widened to multiples of 64 keys once merged. Scores that agree to
-    one part in a million tie, and ties go to the smaller index.
+    one part in a million tie, as do those under 2 ** -53 (of 256 rows), and ties go to the smaller index.
     """
 
     name: ClassVar[str] = "vertical_slash"

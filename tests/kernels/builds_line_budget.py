@@ -48,21 +48,27 @@ BUILDS = [
         )
         for together in (False, True)
     ),
-    Build(
-        "pairs that lines bring",
-        brought,
-        _types("Met", "Lines", "ByKey", "BySlash"),
-        {"BLOCK": 64, "WIDTH": WIDTH, "ROWS": TALL, "TOGETHER": False},
-        {},
-        odd=frozenset({"length", "places"}),
+    *(
+        Build(
+            f"pairs that lines bring, {'a layer' if together else 'each head'}",
+            brought,
+            _types("Met", "Lines", "ByKey", "BySlash"),
+            {"BLOCK": 64, "WIDTH": WIDTH, "ROWS": TALL, "TOGETHER": together},
+            {},
+            odd=frozenset({"length", "places"}),
+        )
+        for together in (False, True)
     ),
-    Build(
-        "pairs of tried numbers of columns",
-        column_pairs,
-        _types("ColumnRank", "ByKey", "BySlash", "Least", "Bounds", "Held", "budget"),
-        {"KEYS": KEYS, "STEP": STEP, "TRIED": TRIED, "TOGETHER": False},
-        {},
-        odd=_ODD,
+    *(
+        Build(
+            f"pairs of tried numbers of columns, {'a layer' if together else 'each head'}",
+            column_pairs,
+            _types("ColumnRank", "ByKey", "BySlash", "Least", "Bounds", "Held", "budget"),
+            {"KEYS": KEYS, "STEP": STEP, "TRIED": TRIED, "TOGETHER": together},
+            {},
+            odd=_ODD,
+        )
+        for together in (False, True)
     ),
     Build(
         "the number that a search came to",

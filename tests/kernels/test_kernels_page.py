@@ -57,7 +57,13 @@ def test_an_operation_is_where_the_page_says(name: str) -> None:
             [f"row {blocks(vertical_slash_attention.BLOCKS)}", heads(*vertical_slash_attention.HEAD_SIZES)],
         ),
         ("vertical_slash_scores", [heads(16, vertical_slash.LARGEST_HEAD)]),
-        ("lines_that_fit", [f"row {blocks(line_budget.BLOCKS)}", f"{line_budget.LONGEST:,} tokens"]),
+        (
+            "lines_that_fit",
+            [
+                f"row {blocks(tuple(line_budget.LONGEST))}",
+                f"{line_budget.LONGEST[16]:,} tokens, {line_budget.LONGEST[32]:,} from 32 on",
+            ],
+        ),
         ("snapkv_scores", [f"heads up to {snapkv.LARGEST_HEAD}"]),
         ("sparse_decode_attention", [f"heads up to {sparse_decode.LARGEST_HEAD}"]),
     ],

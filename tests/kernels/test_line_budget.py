@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from sparsetol_kernels.backend import Backend
+from sparsetol_kernels.errors import BackendError
 from sparsetol_kernels.line_budget import lines_that_fit
 from sparsetol_kernels.lines import attended_and_loaded
 from torch import Tensor
@@ -81,6 +82,13 @@ def test_triton_never_takes_ranks_above_the_length(kernel_device: torch.device) 
     found = lines_that_fit(columns.to(kernel_device), slashes.to(kernel_device), 300, 16, backend=Backend.TRITON)
 
     assert [part.tolist() for part in found] == [part.tolist() for part in expected]
+
+
+def test_prompts_whose_pairs_do_not_fit_32_bits_are_not_for_triton(kernel_device: torch.device) -> None:
+    ranks_of_all = torch.zeros(1, 2**19 + 1, dtype=torch.int32, device=kernel_device)
+
+    with pytest.raises(BackendError, match="triton does not take row blocks of 16 and 524289 tokens on "):
+        lines_that_fit(ranks_of_all, ranks_of_all, 10, 16, backend=Backend.TRITON)
 
 
 def test_triton_takes_ties_together(kernel_device: torch.device) -> None:

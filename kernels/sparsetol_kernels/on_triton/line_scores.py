@@ -160,7 +160,8 @@ def fold_lines(
     tl.store(Columns + head * length + line, total, mask=inside)
     ACROSS: tl.constexpr = ROWS // PART
     parts = strips * (KEYS // PART)
-    # How far the diagonal's key lies after the strips' first row, one tile more so that it is not below zero.
+    # How far the diagonal meets the first row from the strips' first key, up to a whole part; a tile more than that, so
+    # that it is not below zero.
     ahead = length - window + row_tiles * ROWS - line + (PART - 1)
     part, at = ahead // PART - ACROSS, PART - 1 - ahead % PART
     total = tl.zeros([FOLDED], tl.float32)

@@ -32,7 +32,18 @@ from sparsetol_kernels.source import source_hash
 from sparsetol_kernels.vertical_slash_attention import vertical_slash_attention
 from torch import Tensor
 
-from benchmarks.prefill import HEADS, SIZE, TOLERANCE, Prompt, dense, graphed, import_fa3, installed, milliseconds
+from benchmarks.prefill import (
+    HEADS,
+    SIZE,
+    TOLERANCE,
+    Prompt,
+    dense,
+    dense_times,
+    graphed,
+    import_fa3,
+    installed,
+    milliseconds,
+)
 from benchmarks.record import Record
 from pytest_sparsetol.methods.flexprefill import FlexPrefill
 from pytest_sparsetol.methods.vertical_slash import VerticalSlash
@@ -58,15 +69,10 @@ METHODS: dict[str, type[VerticalSlash | FlexPrefill]] = {"vertical-slash": Verti
 
 def error(prompt: Prompt, selection: LineSelection, out: Tensor) -> float:
     """Relative error of the first head's last row block against float64; `out` is `[1, heads, length, size]`."""
-    start = prompt.length - 64
-    places = torch.arange(start, prompt.length, device="cuda")
     tokens = torch.arange(prompt.length, device="cuda")
     first = LineSelection(selection.columns[:1], selection.slashes[:1], selection.block)
-    keys = first.at(start // selection.block, tokens)[0, -1]
-    scores = prompt.query[0, 0, start:].double() @ prompt.key[0, 0].double().T * SIZE**-0.5
-    weights = scores.masked_fill(~(keys & (tokens <= places[:, None])), -math.inf).softmax(dim=-1)
-    expected = weights @ prompt.value[0, 0].double()
-    return float((out[0, 0, start:].double() - expected).norm() / expected.norm())
+    keys = first.at((prompt.length - 64) // selection.block, tokens)[0, -1].nonzero()[:, 0]
+    return prompt.error(out[0, 0, -64:], 0, tokens[-64:], keys)
 
 
 def measure(record: Record, prompt: Prompt, name: str, sparsity: float) -> None:
@@ -91,29 +97,25 @@ def measure(record: Record, prompt: Prompt, name: str, sparsity: float) -> None:
     row |= {"attended": round(1 - attended, 4), "loaded": round(1 - loaded, 4), "relative_error": round(wrong, 5)}
     tiles = on_triton.line_tiles(query.dtype, SIZE, selection.block, torch.cuda.get_device_capability())
     lists = functools.partial(on_triton.line_lists, selection.slashes, selection.columns, selection.block, tiles.keys)
-    calls: dict[str, Callable[[], object]] = {
-        "attention": functools.partial(attend, selection),
-        "whole": lambda: attend(select()),
-        "selection": select,
-    }
-    captured: dict[str, Callable[[], object]] = {
-        "selection, graph": select, "index, graph": lists, "attention, graph": calls["attention"],
-    }  # fmt: skip
 
-    def timed(what: str) -> None:
-        ms = milliseconds(calls[what] if what in calls else graphed(captured[what]))
+    def timed(what: str, call: Callable[[], object], *, graph: bool = False) -> None:
+        ms = milliseconds(graphed(call) if graph else call)
         rate = {"tflops": round(flops / ms / 1e9, 1)} if what in {"attention", "whole"} else {}
         record.add(what=what, **row, ms=round(ms, 4), **rate)
 
-    for what in (*calls, *captured):
-        record.attempt(functools.partial(timed, what), what=what, **row)
+    called: dict[str, Callable[[], object]] = {
+        "attention": functools.partial(attend, selection), "whole": lambda: attend(select()), "selection": select,
+    }  # fmt: skip
+    for what, call in called.items():
+        record.attempt(functools.partial(timed, what, call), what=what, **row)
+    for part, call in (called | {"index": lists}).items():
+        what = f"{part}, graph"
+        record.attempt(functools.partial(timed, what, call, graph=True), what=what, **row)
 
 
 def table(rows: list[dict[str, Any]]) -> None:
     """Times over dense, and what selecting costs of what attention saves."""
-    dense_of: dict[int, float] = {}
-    for name in ("dense SDPA", "dense FlashAttention-3"):
-        dense_of |= {row["length"]: row["ms"] for row in rows if row["what"] == name and "ms" in row}
+    dense_of = dense_times(rows)
     of = {
         (row["method"], row["length"], row["sparsity"], row["what"]): row["ms"]
         for row in rows

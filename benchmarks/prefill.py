@@ -95,6 +95,14 @@ class Prompt:
 
         self.query, self.key, self.value = tensor(HEADS), tensor(KEY_HEADS), tensor(KEY_HEADS)
 
+    def error(self, out: Tensor, head: int, places: Tensor, keys: Tensor) -> float:
+        """Relative error of one head's rows against float64, each over these keys up to itself; `[rows, size]`."""
+        owner = head // (HEADS // KEY_HEADS)
+        scores = self.query[0, head, places].double() @ self.key[0, owner, keys].double().T * SIZE**-0.5
+        weights = scores.masked_fill(keys > places[:, None], -math.inf).softmax(dim=-1)
+        expected = weights @ self.value[0, owner, keys].double()
+        return float((out.double() - expected).norm() / expected.norm())
+
     @property
     def flops(self) -> float:
         """Of dense causal attention."""
@@ -148,15 +156,11 @@ class Lists:
         rows = self.count.shape[2]
         worst = 0.0
         for head, row in [(0, 0), (5, 1), (HEADS - 1, rows - 1), (HEADS // 2, rows // 2), (1, rows // 3)]:
-            owner = head // (HEADS // KEY_HEADS)
-            place = owner if self.per_key_head else head
+            place = head // (HEADS // KEY_HEADS) if self.per_key_head else head
             chosen = self.index[0, place, row, : int(self.count[0, place, row])].long()
             keys = (chosen[:, None] * block + torch.arange(block, device="cuda")).flatten()
             places = torch.arange(row * block, (row + 1) * block, device="cuda")
-            scores = prompt.query[0, head, places].double() @ prompt.key[0, owner, keys].double().T * SIZE**-0.5
-            weights = scores.masked_fill(keys > places[:, None], -math.inf).softmax(dim=-1)
-            expected = weights @ prompt.value[0, owner, keys].double()
-            worst = max(worst, float((out[0, head, places].double() - expected).norm() / expected.norm()))
+            worst = max(worst, prompt.error(out[0, head, places], head, places, keys))
         return worst
 
 
@@ -204,13 +208,8 @@ def dense(record: Record, prompt: Prompt, fa3: Any, fa4: Any) -> None:
 
 def dense_error(prompt: Prompt, out: Tensor) -> float:
     """Relative error of one head's last 64 rows against float64; `out` is `[1, length, heads, size]`."""
-    head, start = 5, prompt.length - 64
-    owner = head // (HEADS // KEY_HEADS)
-    places = torch.arange(prompt.length, device="cuda")
-    scores = prompt.query[0, head, start:].double() @ prompt.key[0, owner].double().T * SIZE**-0.5
-    weights = scores.masked_fill(places > places[start:, None], -math.inf).softmax(dim=-1)
-    expected = weights @ prompt.value[0, owner].double()
-    return float((out[0, start:, head].double() - expected).norm() / expected.norm())
+    head, keys = 5, torch.arange(prompt.length, device="cuda")
+    return prompt.error(out[0, -64:, head], head, keys[-64:], keys)
 
 
 def split(lists: Lists) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -350,12 +349,18 @@ def ceilings(record: Record) -> None:
     record.add(what="copy 1 GiB", ms=round(ms, 4), gigabytes_per_second=round(2 * x.numel() / ms / 1e6))
 
 
+def dense_times(rows: list[dict[str, Any]]) -> dict[int, float]:
+    """Milliseconds of dense attention by length: of FlashAttention-3, else of SDPA."""
+    dense_of: dict[int, float] = {}
+    for name in ("dense SDPA", "dense FlashAttention-3"):
+        dense_of |= {row["length"]: row["ms"] for row in rows if row["what"] == name and "ms" in row}
+    return dense_of
+
+
 def table(rows: list[dict[str, Any]]) -> None:
     """The times, their ratio to FlashAttention-3 dense (else SDPA) and to FlexAttention at the same blocks."""
     timings = [row for row in rows if "ms" in row and "length" in row and row["what"] != "tile"]
-    dense_of: dict[int, float] = {}
-    for name in ("dense SDPA", "dense FlashAttention-3"):
-        dense_of |= {row["length"]: row["ms"] for row in timings if row["what"] == name}
+    dense_of = dense_times(timings)
     peers = {
         (row["what"], row["length"], row.get("block"), row.get("sparsity")): row["ms"]
         for row in timings

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sparsetol_kernels.backend import Backend
 from sparsetol_kernels.errors import require, require_shape
-from sparsetol_kernels.line_budget import budget_backend
+from sparsetol_kernels.line_budget import budget_backend, check_ranks
 from sparsetol_kernels.line_counts import lines_by_counting
 
 _NAME = "layer_lines_that_fit"
@@ -39,13 +39,9 @@ def layer_lines_that_fit(
         BackendError: where the named backend does not take the call.
 
     """
-    require_shape(_NAME, "column_rank", column_rank, (None, None), "[heads, length]")
-    require_shape(_NAME, "slash_rank", slash_rank, tuple(column_rank.shape), f"{list(column_rank.shape)}")
+    check_ranks(_NAME, column_rank, slash_rank)
     require_shape(_NAME, "least", least, (), "[]")
-    require(
-        column_rank.dtype == slash_rank.dtype == torch.int32 and least.dtype == torch.int64,
-        _NAME, f"ranks are {column_rank.dtype} and {slash_rank.dtype}, least {least.dtype}; wanted int32 and int64",
-    )  # fmt: skip
+    require(least.dtype == torch.int64, _NAME, f"least is {least.dtype}; wanted int64")
     every = 2 * column_rank.numel()
     if budget_backend(_NAME, column_rank, block, backend) is Backend.PYTORCH:
         return lines_by_counting(column_rank, slash_rank, budget, least, every, block)

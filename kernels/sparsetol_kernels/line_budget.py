@@ -38,12 +38,7 @@ def lines_that_fit(
         BackendError: where the named backend does not take the call.
 
     """
-    require_shape(_NAME, "column_rank", column_rank, (None, None), "[heads, length]")
-    require_shape(_NAME, "slash_rank", slash_rank, tuple(column_rank.shape), f"{list(column_rank.shape)}")
-    require(
-        column_rank.dtype == slash_rank.dtype == torch.int32,
-        _NAME, f"ranks are {column_rank.dtype} and {slash_rank.dtype}; wanted int32",
-    )  # fmt: skip
+    check_ranks(_NAME, column_rank, slash_rank)
     if budget_backend(_NAME, column_rank, block, backend) is Backend.PYTORCH:
         return _by_counting(column_rank, slash_rank, budget, block)
     from sparsetol_kernels.on_triton.line_budget import search
@@ -51,6 +46,16 @@ def lines_that_fit(
     heads, length = column_rank.shape
     least = torch.ones(heads, dtype=torch.int64, device=column_rank.device)
     return search(column_rank.contiguous(), slash_rank.contiguous(), budget, least, length + 1, block)
+
+
+def check_ranks(name: str, column_rank: Tensor, slash_rank: Tensor) -> None:
+    """Raise `InputError` unless these are ranks of the columns and diagonals of some heads."""
+    require_shape(name, "column_rank", column_rank, (None, None), "[heads, length]")
+    require_shape(name, "slash_rank", slash_rank, tuple(column_rank.shape), f"{list(column_rank.shape)}")
+    require(
+        column_rank.dtype == slash_rank.dtype == torch.int32,
+        name, f"ranks are {column_rank.dtype} and {slash_rank.dtype}; wanted int32",
+    )  # fmt: skip
 
 
 def budget_backend(name: str, column_rank: Tensor, block: int, backend: Backend | None) -> Backend:

@@ -28,6 +28,36 @@ def _types(*names: str) -> dict[str, str]:
     return {name: kind for name, kind in (_SEARCH | _RANKS).items() if name in names}
 
 
+def _searching(together: bool) -> list[Build]:
+    of = "a layer" if together else "each head"
+    return [
+        Build(
+            f"pairs of tried numbers of lines, {of}",
+            line_pairs,
+            _types("ColumnRank", "Met", "Least", "Bounds", "Held", "budget"),
+            {"BLOCK": 64, "WIDTH": WIDTH, "ROWS": ROWS, "TRIED": TRIED, "TOGETHER": together},
+            {},
+            odd=_ODD | {"places"},
+        ),
+        Build(
+            f"pairs that lines bring, {of}",
+            brought,
+            _types("Met", "Lines", "ByKey", "BySlash"),
+            {"BLOCK": 64, "WIDTH": WIDTH, "ROWS": TALL, "TOGETHER": together},
+            {},
+            odd=frozenset({"length", "places"}),
+        ),
+        Build(
+            f"pairs of tried numbers of columns, {of}",
+            column_pairs,
+            _types("ColumnRank", "ByKey", "BySlash", "Least", "Bounds", "Held", "budget"),
+            {"KEYS": KEYS, "STEP": STEP, "TRIED": TRIED, "TOGETHER": together},
+            {},
+            odd=_ODD,
+        ),
+    ]
+
+
 BUILDS = [
     Build(
         "best rank that brings a key",
@@ -37,39 +67,8 @@ BUILDS = [
         {},
         odd=frozenset({"length", "places"}),
     ),
-    *(
-        Build(
-            f"pairs of tried numbers of lines, {'a layer' if together else 'each head'}",
-            line_pairs,
-            _types("ColumnRank", "Met", "Least", "Bounds", "Held", "budget"),
-            {"BLOCK": 64, "WIDTH": WIDTH, "ROWS": ROWS, "TRIED": TRIED, "TOGETHER": together},
-            {},
-            odd=_ODD | {"places"},
-        )
-        for together in (False, True)
-    ),
-    *(
-        Build(
-            f"pairs that lines bring, {'a layer' if together else 'each head'}",
-            brought,
-            _types("Met", "Lines", "ByKey", "BySlash"),
-            {"BLOCK": 64, "WIDTH": WIDTH, "ROWS": TALL, "TOGETHER": together},
-            {},
-            odd=frozenset({"length", "places"}),
-        )
-        for together in (False, True)
-    ),
-    *(
-        Build(
-            f"pairs of tried numbers of columns, {'a layer' if together else 'each head'}",
-            column_pairs,
-            _types("ColumnRank", "ByKey", "BySlash", "Least", "Bounds", "Held", "budget"),
-            {"KEYS": KEYS, "STEP": STEP, "TRIED": TRIED, "TOGETHER": together},
-            {},
-            odd=_ODD,
-        )
-        for together in (False, True)
-    ),
+    *_searching(together=False),
+    *_searching(together=True),
     Build(
         "the number that a search came to",
         found,

@@ -85,6 +85,8 @@ def test_what_the_kernel_does_not_take_is_refused(kernel_device: torch.device) -
         layer_lines_that_fit(columns, slashes, 10, none, 8, backend=Backend.TRITON)
     with pytest.raises(InputError, match=r"ranks are torch\.int64 and torch\.int32"):
         layer_lines_that_fit(columns.long(), slashes, 10, none, 16)
+    with pytest.raises(InputError, match=r"least is torch\.int32; wanted int64"):
+        layer_lines_that_fit(columns, slashes, 10, none.int(), 16)
 
 
 @pytest.mark.gpu

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import tokenize
 from pathlib import Path
 
@@ -45,6 +46,9 @@ def _code(text: str) -> str:
         begins = token.type in {tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
         if token.type in {tokenize.INDENT, tokenize.DEDENT}:
             parts.append(">" if token.type == tokenize.INDENT else "<")
+        elif token.type == tokenize.STRING and "f" in re.split("[\"']", token.string.lower(), maxsplit=1)[0]:
+            # From Python 3.12 on, what stands in braces is tokens too.
+            parts.append(re.sub(r"\{[^{}]*\}", lambda field: field[0].replace(" ", ""), token.string))
         else:
             parts.append(token.string)
     return "".join(parts)

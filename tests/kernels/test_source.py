@@ -38,8 +38,9 @@ def test_it_follows_the_files_that_are_named(tmp_path: Path, monkeypatch: pytest
             'def f():\n    """Another,\n    longer.\n    """\n    return "a"\n',
             'def f():\n    """One."""\n    return "b"\n',
         ),
+        ('a = f"b {c + 1}"\n', 'a = f"b {c+1}"\n', 'a = f"b  {c + 1}"\n'),
     ],
-    ids=["comments and layout", "docstrings"],
+    ids=["comments and layout", "docstrings", "layout inside of strings"],
 )
 def test_what_is_only_for_readers_does_not_count(
     text: str, same: str, other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

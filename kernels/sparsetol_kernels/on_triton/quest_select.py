@@ -1,7 +1,7 @@
 """Triton kernels of Quest's selection: one scores every page, one picks the best of each list.
 
-Scores stay in the second-level cache between the two; the best are found by a search for the k-th largest score, bit by
-bit, so that the cost does not depend on how many are kept, and are written in order.
+Scores stay in the second-level cache between the two; the best are found by a search for the k-th largest score, which
+does not cost more where more are kept, and are written in order.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Scoring:
 
 SCORING = Scoring(pages=8, warps=1)
 SCORES_OF_A_WARP = 512
-"""In a program that picks pages, which has 4 to 16 warps."""
+"""In a program that picks pages, which has 4 or 8 warps."""
 MOST_AT_ONCE = 8192
 """Scores that a program holds in registers; longer lists are read again in every round of the search."""
 
@@ -80,56 +80,113 @@ def score_pages(
 
 
 @triton.jit
-def _ordered(scores, page, earlier):
-    """Scores as unsigned integers of the same order, 0 past the end; equal zeros are equal, NaN is the largest."""
-    score = tl.load(scores + page, mask=page < earlier, other=0.0)
-    bits = tl.where(score == 0.0, 0.0, score).to(tl.uint32, bitcast=True)
-    number = tl.where(bits >= 0x80000000, bits ^ 0xFFFFFFFF, bits ^ 0x80000000)
-    number = tl.where(score != score, tl.full(number.shape, 0xFFFFFFFF, tl.uint32), number)
-    return tl.where(page < earlier, number, tl.zeros(number.shape, tl.uint32))
+def _read(scores, page, earlier):
+    """Scores that a threshold can be taken from: NaN as the largest number, infinity as the one before; one zero.
+
+    Past the end they are -infinity.
+    """
+    score = tl.load(scores + page, mask=page < earlier, other=float("-inf"))
+    return tl.where(score != score, 3.4028234663852886e38, tl.minimum(score, 3.4028232635611926e38)) + 0.0
 
 
 @triton.jit
-def _at_least(number, threshold, step):
-    """How many numbers reach threshold + step, + 2 step and + 3 step: three counts of 21 bits each."""
-    one = number >= (threshold + step).to(tl.uint32)
-    two = number >= (threshold + 2 * step).to(tl.uint32)
-    three = number >= (threshold + 3 * step).to(tl.uint32)
-    packed = one.to(tl.int64) + (two.to(tl.int64) << 21) + (three.to(tl.int64) << 42)
-    return tl.sum(packed, 0)
+def _place(value):
+    """Where a float lies among all floats: integers in the same order."""
+    bits = value.to(tl.int32, bitcast=True)
+    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
 
 
 @triton.jit
-def _raised(threshold, reached, step, reach, keep):
-    """The threshold with the two bits of this round, the largest that lets `keep` numbers through; how many it lets."""
-    one, two, three = reach & 0x1FFFFF, (reach >> 21) & 0x1FFFFF, reach >> 42
-    fits = (one >= keep).to(tl.int64) + (two >= keep).to(tl.int64) + (three >= keep).to(tl.int64)
-    reached = tl.where(fits == 0, reached, tl.where(fits == 1, one, tl.where(fits == 2, two, three)))
-    return threshold + fits * step, reached
+def _value(place):
+    return (place ^ ((place >> 31) & 0x7FFFFFFF)).to(tl.float32, bitcast=True)
 
 
 @triton.jit
-def _spread(number, page, earlier):
-    """Least and largest number of a block; pages past the end do not count."""
-    least = tl.min(tl.where(page < earlier, number, tl.full(number.shape, 0xFFFFFFFF, tl.uint32)), 0)
-    return least.to(tl.int64), tl.max(number, 0).to(tl.int64)
+def _both(least, most, total, squares, other_least, other_most, other_total, other_squares):
+    return tl.minimum(least, other_least), tl.maximum(most, other_most), total + other_total, squares + other_squares
 
 
 @triton.jit
-def _begin(least, largest):
-    """What all numbers begin with, the rest zero, and how many bits are left: an even number."""
-    # The exponent of a float is the length of a number; rounding makes it one too long at most.
-    differing = (least ^ largest).to(tl.float32)
-    bits = (differing.to(tl.int32, bitcast=True) >> 23) - 126
-    bits = tl.minimum(tl.maximum(bits + (bits & 1), 0), 32).to(tl.int64)
-    return (least >> bits) << bits, bits
+def _spread(score, page, earlier):
+    """Least and largest score of a block, their sum and the sum of their squares."""
+    own = tl.where(page < earlier, score, 0.0)
+    return tl.reduce((tl.where(page < earlier, score, float("inf")), score, own, own * own), 0, _both)
 
 
 @triton.jit
-def _write(number, edge, page, earlier, index, larger_before, equal_before, equals):
-    """Pages above the edge, and of those that equal it the first `equals`, each at its place in order."""
-    larger = ((number.to(tl.int64) > edge) & (page < earlier)).to(tl.int32)
-    equal = ((number.to(tl.int64) == edge) & (page < earlier)).to(tl.int32)
+def _sums(one, two, three, other_one, other_two, other_three):
+    return one + other_one, two + other_two, three + other_three
+
+
+@triton.jit
+def _below(score, one, two, three):
+    """How many scores lie below each of three places: signs of differences, which add up faster than comparisons."""
+    first = (score - _value(one)).to(tl.uint32, bitcast=True) >> 31
+    second = (score - _value(two)).to(tl.uint32, bitcast=True) >> 31
+    third = (score - _value(three)).to(tl.uint32, bitcast=True) >> 31
+    return tl.reduce((first.to(tl.int32), second.to(tl.int32), third.to(tl.int32)), 0, _sums)
+
+
+@triton.jit
+def _inside(threshold, low, high):
+    """The place of a threshold, moved to between two others."""
+    return tl.minimum(tl.maximum(_place(threshold), low + 1), high - 1)
+
+
+@triton.jit
+def _guess(keep, earlier, total, squares, low, high):
+    """Three places around the threshold that a normal distribution of these scores would have."""
+    count = tl.maximum(earlier, 1).to(tl.float32)
+    share = (keep.to(tl.float32) + 0.5) / (count + 1.0)
+    mean = total / count
+    deviation = tl.sqrt(tl.maximum(squares / count - mean * mean, 0.0))
+    # The quantile of Tukey's lambda distribution of shape 0.14 is close to the normal one's.
+    guess = mean + 4.91 * (tl.exp2(0.14 * tl.log2(1.0 - share)) - tl.exp2(0.14 * tl.log2(share))) * deviation
+    margin = 0.15 * deviation
+    return _inside(guess - margin, low, high), _inside(guess, low, high), _inside(guess + margin, low, high)
+
+
+@triton.jit
+def _between(left, low, high, below_low, below_high, narrow):
+    """Two places around the threshold on a line between the ends of the bracket; the one on it, or the one halfway."""
+    begin, end = _value(low), _value(high - 1)
+    scale = tl.rsqrt((below_high - below_low).to(tl.float32))
+    guess = ((left - below_low).to(tl.float32) + 0.5) * scale * scale
+    # Ranks in between deviate by half of the scale where scores lie there by chance.
+    margin = 0.35 * scale
+    halfway = (low >> 1) + (high >> 1) + (low & high & 1)
+    return (
+        _inside(begin + (end - begin) * (guess - margin), low, high),
+        _inside(begin + (end - begin) * (guess + margin), low, high),
+        tl.where(narrow, _inside(begin + (end - begin) * guess, low, high), halfway),
+    )
+
+
+@triton.jit
+def _narrowed(left, low, high, below_low, below_high, place, below):
+    """The bracket after one more count."""
+    fits = below <= left
+    return (
+        tl.maximum(low, tl.where(fits, place, low)),
+        tl.minimum(high, tl.where(fits, high, place)),
+        tl.maximum(below_low, tl.where(fits, below, below_low)),
+        tl.minimum(below_high, tl.where(fits, below_high, below)),
+    )
+
+
+@triton.jit
+def _write(score, low, page, earlier, index, before):
+    """Pages that reach `low`, in order, after those `before`; how many there are then."""
+    taken = ((score >= low) & (page < earlier)).to(tl.int32)
+    tl.store(index + before + tl.cumsum(taken, 0) - taken, page, mask=taken > 0)
+    return before + tl.sum(taken, 0)
+
+
+@triton.jit
+def _write_tied(score, low, page, earlier, index, larger_before, equal_before, equals):
+    """Pages above `low`, and of those that equal it the first `equals`, each at its place in order."""
+    larger = ((score > low) & (page < earlier)).to(tl.int32)
+    equal = ((score == low) & (page < earlier)).to(tl.int32)
     # Two running counts in one: at most 8192 of each in a block.
     both = tl.cumsum(larger + (equal << 16), 0) - larger - (equal << 16)
     ties = equal_before + (both >> 16)
@@ -146,56 +203,55 @@ def select_pages(
 ):  # fmt: skip
     """The best-scoring earlier pages of one list and the current page, ascending; of equal scores the earlier page.
 
-    The largest threshold that at least `keep` scores reach is sought two bits a round: below the bits that all scores
-    share, and until exactly `keep` reach it, which without ties is long before the last bit.
+    Sought is a float that all scores but the `keep` best ones lie below. A bracket has such a float at or above its
+    lower end and below its higher one; each round counts what lies below three places between them. It ends where just
+    these scores lie below the lower end, or where no float is left between: scores that equal the lower end tie.
     """
     head, heads, batch = tl.program_id(0), tl.num_programs(0), tl.program_id(1)
     earlier = tl.maximum(tl.load(lengths + batch) - 1, 0) // PAGE
     keep = tl.minimum(tl.minimum(tl.load(budget + batch), earlier), most - 1)
     scores += batch.to(tl.int64) * score_batch + head.to(tl.int64) * score_head
     index += batch.to(tl.int64) * index_batch + head.to(tl.int64) * index_head
-    place = tl.arange(0, BLOCK)
+    page = tl.arange(0, BLOCK)
+    score = _read(scores, page, earlier)
+    least, largest, total, squares = _spread(score, page, earlier)
+    for block in tl.range(1, BLOCKS):
+        later = block * BLOCK + page
+        least_later, largest_later, total_later, squares_later = _spread(_read(scores, later, earlier), later, earlier)
+        least, largest = tl.minimum(least, least_later), tl.maximum(largest, largest_later)
+        total += total_later
+        squares += squares_later
+    low, high = _place(least), _place(largest) + 1
+    below_low, below_high = BLOCK * BLOCKS - earlier, tl.full([], BLOCK * BLOCKS, tl.int32)
+    left = below_high - keep
+    one, two, three = _guess(keep, earlier, total, squares, low, high)
+    narrow = tl.full([], 1, tl.int1)
+    while (keep > 0) & (below_low != left) & (low + 1 < high):
+        below_one, below_two, below_three = _below(score, one, two, three)
+        for block in tl.range(1, BLOCKS):
+            later = _read(scores, block * BLOCK + page, earlier)
+            one_later, two_later, three_later = _below(later, one, two, three)
+            below_one += one_later
+            below_two += two_later
+            below_three += three_later
+        low, high, below_low, below_high = _narrowed(left, low, high, below_low, below_high, one, below_one)
+        low, high, below_low, below_high = _narrowed(left, low, high, below_low, below_high, two, below_two)
+        low, high, below_low, below_high = _narrowed(left, low, high, below_low, below_high, three, below_three)
+        one, two, three = _between(left, low, high, below_low, below_high, narrow)
+        narrow = narrow == 0
     none = tl.full([], 0, tl.int32)
-    reached = earlier.to(tl.int64)
-    if BLOCKS == 1:
-        number = _ordered(scores, place, earlier)
-        least, largest = _spread(number, place, earlier)
-        threshold, bits = _begin(least, largest)
-        while (bits > 0) & (reached != keep):
-            bits -= 2
-            step = tl.full([], 1, tl.int64) << bits
-            threshold, reached = _raised(threshold, reached, step, _at_least(number, threshold, step), keep)
-        edge = threshold - (reached == keep).to(tl.int64)
-        above = tl.sum(((number.to(tl.int64) > edge) & (place < earlier)).to(tl.int32), 0)
-        _write(number, edge, place, earlier, index, none, none, keep - above)
-    else:
-        least = tl.full([], 0xFFFFFFFF, tl.int64)
-        largest = tl.full([], 0, tl.int64)
-        for block in tl.range(0, BLOCKS):
-            page = block * BLOCK + place
-            low, high = _spread(_ordered(scores, page, earlier), page, earlier)
-            least = tl.minimum(least, low)
-            largest = tl.maximum(largest, high)
-        threshold, bits = _begin(least, largest)
-        while (bits > 0) & (reached != keep):
-            bits -= 2
-            step = tl.full([], 1, tl.int64) << bits
-            reach = tl.full([], 0, tl.int64)
-            for block in tl.range(0, BLOCKS):
-                reach += _at_least(_ordered(scores, block * BLOCK + place, earlier), threshold, step)
-            threshold, reached = _raised(threshold, reached, step, reach, keep)
-        edge = threshold - (reached == keep).to(tl.int64)
-        above = none
-        for block in tl.range(0, BLOCKS):
-            page = block * BLOCK + place
-            number = _ordered(scores, page, earlier)
-            above += tl.sum(((number.to(tl.int64) > edge) & (page < earlier)).to(tl.int32), 0)
-        larger = none
-        equal = none
-        for block in tl.range(0, BLOCKS):
-            page = block * BLOCK + place
-            number = _ordered(scores, page, earlier)
-            larger, equal = _write(number, edge, page, earlier, index, larger, equal, keep - above)
+    if below_low == left:
+        taken = _write(score, _value(low), page, earlier, index, none)
+        for block in tl.range(1, BLOCKS):
+            later = block * BLOCK + page
+            taken = _write(_read(scores, later, earlier), _value(low), later, earlier, index, taken)
+    elif keep > 0:
+        equals = below_high - left
+        larger, equal = _write_tied(score, _value(low), page, earlier, index, none, none, equals)
+        for block in tl.range(1, BLOCKS):
+            later = block * BLOCK + page
+            score = _read(scores, later, earlier)
+            larger, equal = _write_tied(score, _value(low), later, earlier, index, larger, equal, equals)
     tl.store(index + keep, earlier)
     tl.store(count + batch * heads + head, keep + 1)
 
@@ -233,4 +289,4 @@ def ranking_block(pages: int) -> tuple[int, int]:
 
 def ranking_warps(block: int) -> int:
     """Warps of a program that picks from `block` scores at once."""
-    return min(16, max(4, block // SCORES_OF_A_WARP))
+    return min(8, max(4, block // SCORES_OF_A_WARP))

@@ -31,7 +31,7 @@ def named(row: dict[str, Any]) -> tuple[str, float] | None:
     """The line that a row of prefill belongs to, and its sparsity."""
     what: str = row["what"]
     if "method" in row:
-        is_whole = (row["method"], what) == ("vertical-slash", "whole")
+        is_whole = (row["method"], what, row.get("gathered")) == ("vertical-slash", "whole", False)
         return ("vertical-slash, selection included", row["attended"]) if is_whole else None
     if row.get("block") != 128 or what.endswith("graph"):
         return None

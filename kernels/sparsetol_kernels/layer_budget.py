@@ -6,46 +6,57 @@ import torch
 from torch import Tensor
 
 from sparsetol_kernels.backend import Backend
-from sparsetol_kernels.errors import require, require_shape
+from sparsetol_kernels.errors import require
 from sparsetol_kernels.line_budget import budget_backend, check_ranks
 from sparsetol_kernels.line_counts import lines_by_counting
+from sparsetol_kernels.lines import attended_and_loaded
 
 _NAME = "layer_lines_that_fit"
 
 
 def layer_lines_that_fit(
-    column_rank: Tensor, slash_rank: Tensor, budget: int, least: Tensor, block: int, *, backend: Backend | None = None
+    column_rank: Tensor, slash_rank: Tensor, budget: int, most: int, block: int, *, backend: Backend | None = None
 ) -> tuple[Tensor, Tensor]:
     """The most lines, taken in turn, that hold at most `budget` pairs together; then the most columns beside them.
 
-    As `line_budget.lines_that_fit`, with one budget and one order for all heads. The first `least` lines are taken
-    whatever they hold, and count when further columns are sought.
+    As `line_budget.lines_that_fit`, with one budget and one order for all heads. Lines of rank -1 are taken whatever
+    they hold, and count when further columns are sought.
 
     Args:
-        column_rank: int32 `[heads, length]`, by key, from 0 to under 2 x heads x length, columns and diagonals of all
-            heads in one order.
+        column_rank: int32 `[heads, length]`, by key, from -1 to under `most`, columns and diagonals of all heads in one
+            order, which may leave numbers out.
         slash_rank: int32 `[heads, length]`, by offset (query position - key position), in the same order.
         budget: causal query-key pairs of all heads.
-        least: int64, no dimensions.
+        most: what all ranks are under, 1 to 2 ** 31 - 1.
         block: query rows in a row block.
         backend: what must compute it; None for the fastest that takes the call.
 
     Returns:
-        How many ranks of the diagonals, and of the columns, are taken: int64 without dimensions each, `least` to the
-        number of lines, columns at least as many as diagonals.
+        What ranks of diagonals, and of columns, are under that are taken: int64 without dimensions each, the largest
+        such number up to `most`, 0 where none fits; that of the columns is not less.
 
     Raises:
-        InputError: for tensors other than these.
+        InputError: for tensors or numbers other than these.
         BackendError: where the named backend does not take the call.
 
     """
     check_ranks(_NAME, column_rank, slash_rank)
-    require_shape(_NAME, "least", least, (), "[]")
-    require(least.dtype == torch.int64, _NAME, f"least is {least.dtype}; wanted int64")
-    every = 2 * column_rank.numel()
+    require(0 < most < 1 << 31, _NAME, f"most {most} must be 1 to {(1 << 31) - 1}")
     if budget_backend(_NAME, column_rank, block, backend) is Backend.PYTORCH:
-        return lines_by_counting(column_rank, slash_rank, budget, least, every, block)
+        return _by_counting(column_rank, slash_rank, budget, most, block)
     from sparsetol_kernels.on_triton.line_budget import search
 
-    lines, columns = search(column_rank.contiguous(), slash_rank.contiguous(), budget, least[None], every, block)
+    none = torch.zeros(1, dtype=torch.int64, device=column_rank.device)
+    lines, columns = search(column_rank.contiguous(), slash_rank.contiguous(), budget, none, most, block)
     return lines[0], columns[0]
+
+
+def _by_counting(column_rank: Tensor, slash_rank: Tensor, budget: int, most: int, block: int) -> tuple[Tensor, Tensor]:
+    # Counted without the numbers that no line has; -1 always is one of them, and taken.
+    ranks = torch.unique(torch.cat([column_rank.flatten(), slash_rank.flatten(), column_rank.new_tensor([-1, most])]))
+    across, along = (torch.searchsorted(ranks, part, out_int32=True) for part in (column_rank, slash_rank))
+    one = torch.ones((), dtype=torch.int64, device=column_rank.device)
+    lines, columns = lines_by_counting(across, along, budget, one, len(ranks) - 1, block)
+    if int(columns) == 1 and attended_and_loaded(slash_rank < 0, column_rank < 0, block)[0].sum() > budget:
+        return one - 1, one - 1
+    return ranks[lines].long(), ranks[columns].long()

@@ -44,24 +44,33 @@ def line_ranks(
         BackendError: where the named backend does not take the call.
 
     """
-    require_shape(_NAME, "columns", columns, (None, None), "[heads, length]")
-    require_shape(_NAME, "slashes", slashes, tuple(columns.shape), f"{list(columns.shape)}")
-    require(
-        columns.dtype == slashes.dtype == torch.float32,
-        _NAME, f"scores are {columns.dtype} and {slashes.dtype}; wanted torch.float32",
-    )  # fmt: skip
-    takes = {Backend.TRITON: triton_serves(columns.device), Backend.PYTORCH: True}
-    chosen = choose_backend(_NAME, backend, takes, f"tensors on {columns.device}")
-    least = _least(most)
-    if chosen is Backend.TRITON:
+    check_scores(_NAME, columns, slashes)
+    if rank_backend(_NAME, columns, backend) is Backend.TRITON:
         from sparsetol_kernels.on_triton.line_ranks import ranks
 
-        return ranks(columns.contiguous(), slashes.contiguous(), forced, least, DROPPED, BITS)
+        return ranks(columns.contiguous(), slashes.contiguous(), forced, zero_bits(most), DROPPED, BITS)
+    least = zero_bits(most)
     across, along = (_ranked(scores, first, least) for scores, first in zip((columns, slashes), forced, strict=True))
     return across, along
 
 
-def _least(most: float) -> int:
+def check_scores(name: str, columns: Tensor, slashes: Tensor) -> None:
+    """Raise `InputError` unless these are scores of the columns and diagonals of some heads."""
+    require_shape(name, "columns", columns, (None, None), "[heads, length]")
+    require_shape(name, "slashes", slashes, tuple(columns.shape), f"{list(columns.shape)}")
+    require(
+        columns.dtype == slashes.dtype == torch.float32,
+        name, f"scores are {columns.dtype} and {slashes.dtype}; wanted torch.float32",
+    )  # fmt: skip
+
+
+def rank_backend(name: str, columns: Tensor, backend: Backend | None) -> Backend:
+    """What ranks these lines; raises `BackendError` where `backend` cannot."""
+    takes = {Backend.TRITON: triton_serves(columns.device), Backend.PYTORCH: True}
+    return choose_backend(name, backend, takes, f"tensors on {columns.device}")
+
+
+def zero_bits(most: float) -> int:
     """Bits of the float32 up to which scores tie with zero: 62 powers of two below the one that `most` lies under."""
     return (127 + math.frexp(most)[1] - 62) << 23
 

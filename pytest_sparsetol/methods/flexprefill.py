@@ -38,14 +38,14 @@ class FlexPrefill(PrefillMethod):
 
     Loaded: 64 rows for each selected key of a row block, as in Vertical-Slash.
 
-    Cost of selection: that of Vertical-Slash, and another sort of all lines of a layer.
+    Cost of selection: that of Vertical-Slash, and the coverage of all lines of a layer.
 
     Departures: the paper fixes alpha and min_budget for each length and measures the sparsity that follows, for each
     prompt and layer; here the sparsity is fixed, for each prompt and layer, and alpha follows. So no layer has more
     than another, which the paper's alpha allows. `min_budget: null` means 1/32 of the prompt, at most 512: the paper's
     512 at its shortest length, 16k; at 1k, 512 lines would be half the prompt. `local: null` is the paper's 64 from
-    4,096 tokens on and a sixty-fourth of the prompt below. Lines that tie in coverage go columns
-    first, then by position and head.
+    4,096 tokens on and a sixty-fourth of the prompt below. Coverage counts in steps of 2 ** -24
+    or a little more (`covering_ranks`); at the same step columns go first, then heads in order.
     """
 
     name: ClassVar[str] = "flexprefill"
@@ -88,53 +88,23 @@ class FlexPrefill(PrefillMethod):
 
     def select(self, query: Tensor, key: Tensor, scale: float) -> LineSelection:
         """Columns and diagonals of each head, filled to the layer's declared sparsity."""
-        import torch
+        from sparsetol_kernels.covering_ranks import covering_ranks
         from sparsetol_kernels.layer_budget import layer_lines_that_fit
         from sparsetol_kernels.selection import LineSelection
         from sparsetol_kernels.vertical_slash import vertical_slash_scores
 
         heads, length, _ = query.shape
-        floor = self.floor(length)
         scores = vertical_slash_scores(query, key, scale, self.window)
-        place, need = _places(scores, (self.sinks, self._lines().local_at(length)), floor)
-        # Both kinds of line of all heads in one order: rank 0 is the first that a growing budget takes.
-        ordered = torch.sort(need.transpose(1, 2).flatten(), stable=True)
-        ranked = torch.empty(need.numel(), dtype=torch.int32, device=query.device)
-        ranked[ordered.indices] = torch.arange(need.numel(), dtype=torch.int32, device=query.device)
-        vertical_rank, slash_rank = ranked.view(2, length, heads).transpose(1, 2).gather(2, place)
+        forced = (self.sinks, self._lines().local_at(length))
+        ranks = covering_ranks(*scores, forced, self.floor(length), min(self.window, length))
         if self.alpha is not None:
-            covering = (need < floor + self.alpha).sum()
-            return LineSelection(vertical_rank < covering, slash_rank < covering, self.block)
+            covering = ranks.covering(self.alpha)
+            return LineSelection(ranks.columns < covering, ranks.slashes < covering, self.block)
         budget = int(self.kept * heads * (length * (length + 1) // 2))
-        lines, columns = layer_lines_that_fit(vertical_rank, slash_rank, budget, (need < 0).sum(), self.block)
+        lines, columns = layer_lines_that_fit(ranks.columns, ranks.slashes, budget, ranks.most, self.block)
         # Lines are taken whose coverage ahead is under alpha: the largest alpha is that of the first not taken.
-        ahead = torch.cat([ordered.values, need.new_full((1,), floor + 1.0)])
-        found = {"alpha": (ahead.take(lines) - floor).clamp(min=0.0)}
-        return LineSelection(vertical_rank < columns, slash_rank < lines, self.block, found)
-
-
-def _places(scores: tuple[Tensor, Tensor], forced: tuple[int, int], floor: int) -> tuple[Tensor, Tensor]:
-    """The place of each line in the order in which its head takes them, and what must be granted until one is taken.
-
-    Up to `floor`, the place itself; from there on, `floor` plus the coverage that the places ahead have on their own,
-    without the forced lines; below zero for forced lines, which take the first places. `[2, heads, length]` each.
-    """
-    import torch
-    from sparsetol_kernels.coverage import coverage_before
-    from sparsetol_kernels.ranking import best_first
-
-    both = torch.cat(scores)
-    rows, length = both.shape
-    mass, line = best_first(both)
-    first = torch.cat([line.new_full((rows // 2, 1), min(number, length)) for number in forced])
-    # Forced lines leave their places by mass and go ahead of the others.
-    at_front = line < first
-    by_mass = torch.arange(length, device=both.device)
-    place = line.where(at_front, by_mass - at_front.cumsum(dim=1) + first)
-    need = by_mass.double()
-    need = need.where(by_mass < floor, floor + coverage_before(mass))
-    places = torch.empty_like(place).scatter_(1, line, place)
-    return places.view(2, -1, length), need.where(by_mass >= first, -1.0).view(2, -1, length)
+        found = {"alpha": ranks.covered(lines)}
+        return LineSelection(ranks.columns < columns, ranks.slashes < lines, self.block, found)
 
 
 __all__ = ["FlexPrefill"]

@@ -23,53 +23,64 @@ def _floats(*names: str) -> dict[str, str]:
     return {name: _FLOATS[name] for name in names}
 
 
-def _builds(short: str, dtype: torch.dtype, size: int, capability: int) -> list[Build]:
+def _builds(short: str, dtype: torch.dtype, size: int, capability: int, by_rows: bool) -> list[Build]:
     tiles = tiles_for(dtype, size, divmod(capability, 10))
     types = {"Q": f"*{short}", "K": f"*{short}", "scale": "fp32"}
-    options = {"num_warps": tiles.warps, "num_stages": tiles.stages}
-    of = f"{short}, head size {size}"
-    cut = {"ROWS": tiles.rows, "KEYS": tiles.keys, "PART": tiles.part}
+
+    def rows(of_query: int, of_key: int) -> dict[str, str]:
+        """How descriptors are typed, where rows are loaded by them."""
+        boxes = {"QueryRows": of_query, "KeyRows": of_key} if by_rows else {}
+        return {name: f"tensordesc<{short}[1, 1, {number}, {size}]>" for name, number in boxes.items()}
+
+    pointers = {} if by_rows else {"QueryRows": None, "KeyRows": None}
+    peak, line = tiles.peaks, tiles.lines
+    of = f"{short}, head size {size}" + ", by descriptors" * by_rows
+    cut = {"ROWS": line.rows, "KEYS": line.keys, "PART": tiles.part}
     return [
         Build(
             f"denominators of the last rows, {of}, as on {capability}",
             partial_sums,
-            types | _floats("Peaks", "Totals"),
-            {"GROUP": 4, "SIZE": size, "ROWS": tiles.peak_rows, "KEYS": tiles.peak_keys, "CHUNK": CHUNK},
-            options,
+            types | rows(peak.rows, peak.keys) | _floats("Peaks", "Totals"),
+            {"GROUP": 4, "SIZE": size, "ROWS": peak.rows, "KEYS": peak.keys, "CHUNK": CHUNK} | pointers,
+            peak.options,
             capabilities=(capability,),
             odd=_ODD | {"chunks"},
         ),
         Build(
             f"sums over lines, {of}, as on {capability}",
             line_sums,
-            types | _floats("LogSum", "ByTile", "Parts"),
-            {"GROUP": 4, "SIZE": size} | cut,
-            options,
+            types | rows(line.rows, line.keys) | _floats("LogSum", "ByTile", "Parts"),
+            {"GROUP": 4, "SIZE": size} | cut | pointers,
+            line.options,
             capabilities=(capability,),
             odd=_ODD | {"row_tiles"},
-        ),
-        Build(
-            f"lines of tiles summed, {of}, as on {capability}",
-            fold_lines,
-            _floats("ByTile", "Parts", "Columns", "Slashes"),
-            {"FOLDED": FOLDED} | cut,
-            {},
-            capabilities=(capability,),
-            odd=_ODD | {"row_tiles", "strips"},
         ),
     ]
 
 
+def _folding(short: str, dtype: torch.dtype, size: int, capability: int) -> Build:
+    tiles = tiles_for(dtype, size, divmod(capability, 10))
+    return Build(
+        f"lines of tiles summed, {short}, head size {size}, as on {capability}",
+        fold_lines,
+        _floats("ByTile", "Parts", "Columns", "Slashes"),
+        {"FOLDED": FOLDED, "ROWS": tiles.lines.rows, "KEYS": tiles.lines.keys, "PART": tiles.part},
+        {},
+        capabilities=(capability,),
+        odd=_ODD | {"row_tiles", "strips"},
+    )
+
+
+_KINDS = (("bf16", torch.bfloat16, 128), ("bf16", torch.bfloat16, 256), ("fp32", torch.float32, 128))
+
 BUILDS = [
+    *(_folding(*kind, capability) for kind in _KINDS for capability in (80, 90)),
     *(
         build
-        for short, dtype, size in (
-            ("bf16", torch.bfloat16, 128),
-            ("bf16", torch.bfloat16, 256),
-            ("fp32", torch.float32, 128),
-        )
-        for capability in (80, 90)
-        for build in _builds(short, dtype, size, capability)
+        for short, dtype, size in _KINDS
+        for capability, by_rows in ((80, False), (90, False), (90, True))
+        if dtype != torch.float32 or not by_rows
+        for build in _builds(short, dtype, size, capability, by_rows)
     ),
     Build(
         "denominators of chunks folded",

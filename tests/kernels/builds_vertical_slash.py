@@ -20,16 +20,17 @@ from tests.kernels.compiling import Build
 _SHORT = {torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "fp32"}
 
 
-def _build(label: str, dtype: torch.dtype, size: int, block: int, capability: int, **features: bool) -> Build:
+def _build(
+    label: str, dtype: torch.dtype, size: int, block: int, capability: int, *, by_rows: bool = False, **features: bool
+) -> Build:
     tiles = line_tiles(dtype, size, block, divmod(capability, 10))
     constants: dict[str, Any] = {"SOFTCAP": False, "SINKS": False, "LOG_SUM": False} | features
     constants |= {"Sinks": None} if not constants["SINKS"] else {}
     constants |= {"LogSum": None} if not constants["LOG_SUM"] else {}
-    by_rows = capability >= 90 and dtype != torch.float32
     rows = f"tensordesc<{_SHORT[dtype]}[1, 1, {tiles.keys}, {size}]>"
     described = dict.fromkeys(("KeyRows", "ValueRows"), rows if by_rows else None)
     return Build(
-        f"vertical slash, {label}",
+        f"vertical slash, {label}" + ", by descriptors" * by_rows,
         vertical_slash_forward,
         dict.fromkeys(("Q", "K", "V", "Out"), f"*{_SHORT[dtype]}")
         | dict.fromkeys(("Near", "Wide", "Ranges", "Columns", "Upto"), "*i32")
@@ -67,12 +68,22 @@ BUILDS = [
     _INDEX,
     *(
         build
-        for capability in (80, 90)
+        for capability, by_rows in ((80, False), (90, False), (90, True))
         for build in (
-            _build("bfloat16", torch.bfloat16, 128, 64, capability),
-            _build("float16, all features", torch.float16, 64, 128, capability, SOFTCAP=True, SINKS=True, LOG_SUM=True),
-            _build("bfloat16, head size 256", torch.bfloat16, 256, 64, capability),
-            _build("float32", torch.float32, 128, 64, capability),
+            _build("bfloat16", torch.bfloat16, 128, 64, capability, by_rows=by_rows),
+            _build(
+                "float16, all features",
+                torch.float16,
+                64,
+                128,
+                capability,
+                by_rows=by_rows,
+                SOFTCAP=True,
+                SINKS=True,
+                LOG_SUM=True,
+            ),
+            _build("bfloat16, head size 256", torch.bfloat16, 256, 64, capability, by_rows=by_rows),
         )
     ),
+    *(_build("float32", torch.float32, 128, 64, capability) for capability in (80, 90)),
 ]

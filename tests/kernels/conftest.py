@@ -14,6 +14,14 @@ def kernel_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+@pytest.fixture(params=[1, 1 << 40], ids=["by descriptors", "by pointers"])
+def loads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How queries, keys and values are loaded, where both ways are possible; else it depends on the prompt's length."""
+    from sparsetol_kernels.on_triton import descriptors
+
+    monkeypatch.setattr(descriptors, "LEAST_ROWS", request.param)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what runs a kernel where none can run; `test_interpreter.py` runs these in a process of its own."""

@@ -14,6 +14,7 @@ from sparsetol_kernels.backend import GLUON_TRITONS, triton_version
 from tests.kernels import (
     builds_block_selection,
     builds_block_sparse,
+    builds_covering_ranks,
     builds_decode,
     builds_line_budget,
     builds_line_ranks,
@@ -25,6 +26,7 @@ from tests.kernels.compiling import SHARED, Build, Resources, compile_for, is_gl
 BUILDS: list[Build] = [
     *builds_block_selection.BUILDS,
     *builds_block_sparse.BUILDS,
+    *builds_covering_ranks.BUILDS,
     *builds_decode.BUILDS,
     *builds_line_budget.BUILDS,
     *builds_line_ranks.BUILDS,

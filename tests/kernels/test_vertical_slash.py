@@ -43,11 +43,13 @@ def test_by_definition(shape: tuple[int, int, int, int, int]) -> None:
         torch.testing.assert_close(by_offset[head].tolist(), offsets, atol=1e-5, rtol=0)
 
 
+@pytest.mark.usefixtures("loads")
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32], ids=str)
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
-def test_triton(shape: tuple[int, int, int, int, int], kernel_device: torch.device) -> None:
+def test_triton(shape: tuple[int, int, int, int, int], dtype: torch.dtype, kernel_device: torch.device) -> None:
     from sparsetol_kernels.on_triton.line_scores import line_scores
 
-    query, key = tensors(*shape[:4])
+    query, key = (tensor.to(dtype) for tensor in tensors(*shape[:4]))
     expected = scores_by_definition(query, key, 0.3, shape[4])
 
     found = line_scores(query.to(kernel_device), key.to(kernel_device), 0.3, shape[4])
@@ -57,6 +59,7 @@ def test_triton(shape: tuple[int, int, int, int, int], kernel_device: torch.devi
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.usefixtures("loads")
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=str)
 def test_long_prompts_on_a_gpu(dtype: torch.dtype) -> None:
     from sparsetol_kernels.on_triton.line_scores import line_scores

@@ -114,6 +114,7 @@ def test_by_definition(case: Case) -> None:
     assert error_of(case, torch.device("cpu"), Backend.PYTORCH) < TOLERANCE[case.dtype]
 
 
+@pytest.mark.usefixtures("loads")
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_triton(case: Case, kernel_device: torch.device) -> None:
     assert error_of(case, kernel_device, Backend.TRITON) < TOLERANCE[case.dtype]
@@ -127,6 +128,7 @@ def test_triton_indexes_lines_in_several_steps(kernel_device: torch.device, monk
     assert error_of(Case(length=139, block=16, slashes=0.08), kernel_device, Backend.TRITON) < TOLERANCE[torch.float32]
 
 
+@pytest.mark.usefixtures("loads")
 @needs_hopper
 @pytest.mark.gpu
 @pytest.mark.parametrize("case", HOPPER_CASES.values(), ids=HOPPER_CASES.keys())

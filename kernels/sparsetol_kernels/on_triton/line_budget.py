@@ -73,9 +73,9 @@ def _tried(least, most, which, TRIED: tl.constexpr):
 def _left(Least, Bounds, Held, owner, owners, budget, most, done, TRIED: tl.constexpr):
     """What is left after `done` launches, int64: all of it fits up to `least`, or was given; nothing after `most`."""
     least = tl.load(Least + owner)
-    most = least * 0 + most
+    most = most.to(tl.int64)
     if done > 0:
-        past = (owner * 0 + done - 1) * owners + owner
+        past = (done - 1) * owners + owner
         if done > 1:
             least = tl.load(Bounds + 2 * (past - owners))
             most = tl.load(Bounds + 2 * (past - owners) + 1)
@@ -91,13 +91,13 @@ def _left(Least, Bounds, Held, owner, owners, budget, most, done, TRIED: tl.cons
 def _remember(Bounds, owner, owners, done, least, most):
     """Where the next launch finds them."""
     if (done > 0) & (tl.program_id(0) == 0):
-        at = Bounds + 2 * ((owner * 0 + done - 1) * owners + owner)
+        at = Bounds + 2 * ((done - 1) * owners + owner)
         tl.store(at, least)
         tl.store(at + 1, most)
 
 
-# The second launch has `done` 1, which Triton would make a constant, and each kernel another one.
-@triton.jit(do_not_specialize=["done"])
+# The second launch has `done` 1, which Triton would make a constant, and each kernel another one; `most` may be 1 too.
+@triton.jit(do_not_specialize=["done", "most"])
 def found(Least, Bounds, Held, Found, budget, most, done, TRIED: tl.constexpr):
     """Grid: (budgets). What the search came to."""
     owner = tl.program_id(0).to(tl.int64)
@@ -106,7 +106,7 @@ def found(Least, Bounds, Held, Found, budget, most, done, TRIED: tl.constexpr):
     tl.store(Found + owner, least)
 
 
-@triton.jit(do_not_specialize=["done"])
+@triton.jit(do_not_specialize=["done", "most"])
 def line_pairs(
     ColumnRank, Met, Least, Bounds, Held, budget, most, length, places, done,
     BLOCK: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr, TRIED: tl.constexpr, TOGETHER: tl.constexpr,
@@ -154,7 +154,7 @@ def line_pairs(
         # One entry counts at most length ** 2 / (ROWS * BLOCK) pairs: see `LONGEST`.
         counted += tl.where(key_rank[:, :, None] < number[None, :, :], by_column, 0)
     pairs += tl.sum(counted.to(tl.int64), 0)
-    tl.atomic_add(Held + ((owner * 0 + done) * owners + owner) * TRIED + which, tl.sum(pairs, 0))
+    tl.atomic_add(Held + (done * owners + owner) * TRIED + which, tl.sum(pairs, 0))
 
 
 @triton.jit
@@ -191,7 +191,7 @@ def brought(
     tl.atomic_add(BySlash + head, tl.sum(pairs, 0))
 
 
-@triton.jit(do_not_specialize=["done"])
+@triton.jit(do_not_specialize=["done", "most"])
 def column_pairs(
     ColumnRank, ByKey, BySlash, Least, Bounds, Held, budget, most, length, done,
     KEYS: tl.constexpr, STEP: tl.constexpr, TRIED: tl.constexpr, TOGETHER: tl.constexpr,
@@ -211,7 +211,7 @@ def column_pairs(
         # At most KEYS / STEP times the length.
         counted += tl.where(rank[:, None] < number, pairs[:, None], 0)
     held = tl.sum(counted.to(tl.int64), 0) + tl.where(tile == 0, tl.load(BySlash + head), 0)
-    tl.atomic_add(Held + ((owner * 0 + done) * owners + owner) * TRIED + which, held)
+    tl.atomic_add(Held + (done * owners + owner) * TRIED + which, held)
 
 
 def rounds_for(numbers: int) -> int:
@@ -223,13 +223,13 @@ def rounds_for(numbers: int) -> int:
     return rounds
 
 
-def _largest(least: Tensor, most: int, budget: int, launch: Callable[..., None]) -> Tensor:
+def _largest(least: Tensor, most: int, budget: int, launch: Callable[[Tensor, Tensor, Tensor, int], None]) -> Tensor:
     """The largest number, `least` to `most`, of which `launch` counts at most `budget` pairs, for each of `least`."""
     (owners,), rounds = least.shape, rounds_for(most)
-    held = least.new_zeros(max(1, rounds), owners, TRIED)
-    bounds = least.new_empty(max(1, rounds), owners, 2)
+    held = least.new_zeros(rounds, owners, TRIED)
+    bounds = least.new_empty(rounds, owners, 2)
     for done in range(rounds):
-        launch(least, bounds, held, budget, most, done)
+        launch(least, bounds, held, done)
     largest = torch.empty_like(least)
     found[(owners,)](least, bounds, held, largest, budget, most, rounds, TRIED=TRIED)
     return largest
@@ -245,7 +245,7 @@ def search(
         slash_rank: int32 `[heads, length]`, contiguous.
         budget: causal query-key pairs of a head, or of all heads.
         least: lines that are taken whatever they hold: int64 `[heads]`, or `[1]` for one budget of all heads.
-        most: no rank from here on is taken.
+        most: no rank from here on is taken; 1 or more.
         block: query rows in a row block, a power of two.
 
     """
@@ -254,13 +254,13 @@ def search(
     met = column_rank.new_empty(heads, places)
     first_rank[(triton.cdiv(places, TILE), heads)](slash_rank, met, length, places, BLOCK=block, TILE=TILE)
 
-    def lines(least: Tensor, bounds: Tensor, held: Tensor, budget: int, most: int, done: int) -> None:
+    def lines(least: Tensor, bounds: Tensor, held: Tensor, done: int) -> None:
         line_pairs[(block // WIDTH, heads)](
             column_rank, met, least, bounds, held, budget, most, length, places, done,
             BLOCK=block, WIDTH=WIDTH, ROWS=ROWS, TRIED=TRIED, TOGETHER=together,
         )  # fmt: skip
 
-    def columns(least: Tensor, bounds: Tensor, held: Tensor, budget: int, most: int, done: int) -> None:
+    def columns(least: Tensor, bounds: Tensor, held: Tensor, done: int) -> None:
         column_pairs[(triton.cdiv(length, KEYS), heads)](
             column_rank, by_key, by_slash, least, bounds, held, budget, most, length, done,
             KEYS=KEYS, STEP=STEP, TRIED=TRIED, TOGETHER=together,

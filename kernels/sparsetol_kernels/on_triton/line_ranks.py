@@ -10,7 +10,7 @@ from torch import Tensor
 AT_ONCE = 64
 """Rows in one sort: six bits of a number say which row it is of."""
 
-TILE = 1024
+TILE = 512
 """Lines that one program takes."""
 
 
@@ -48,22 +48,32 @@ def ranks_of(
     tl.store(Ranks + line, rank, mask=inside)
 
 
+def lines_in_order(
+    columns: Tensor, slashes: Tensor, forced: tuple[int, int], least: int, dropped: int, bits: int
+) -> Tensor:
+    """Lines of each head from the best down, forced ones first: int64 `[2 x heads, length]`, columns before diagonals.
+
+    Lines are counted in the `AT_ONCE` rows that were sorted together.
+    """
+    heads, length = columns.shape
+    keys = columns.new_empty(2 * heads, length, dtype=torch.int32)
+    line_keys[(triton.cdiv(length, TILE), heads, 2)](
+        columns, slashes, keys, length, *forced, least, DROPPED=dropped, BITS=bits, AT_ONCE=AT_ONCE, TILE=TILE
+    )
+    parts = [torch.sort(part.flatten(), descending=True, stable=True).indices for part in torch.split(keys, AT_ONCE)]
+    return (parts[0] if len(parts) == 1 else torch.cat(parts)).view(2 * heads, length)
+
+
 def ranks(
     columns: Tensor, slashes: Tensor, forced: tuple[int, int], least: int, dropped: int, bits: int
 ) -> tuple[Tensor, Tensor]:
     """`line_ranks` with inputs that were checked and are contiguous."""
     heads, length = columns.shape
-    keys = columns.new_empty(2 * heads, length, dtype=torch.int32)
-    forced_columns, forced_slashes = (min(number, length) for number in forced)
-    line_keys[(triton.cdiv(length, TILE), heads, 2)](
-        columns, slashes, keys, length, forced_columns, forced_slashes, least,
-        DROPPED=dropped, BITS=bits, AT_ONCE=AT_ONCE, TILE=TILE,
-    )  # fmt: skip
-    parts = [torch.sort(part.flatten(), descending=True, stable=True).indices for part in torch.split(keys, AT_ONCE)]
-    order = parts[0] if len(parts) == 1 else torch.cat(parts)
-    ranked = torch.empty_like(keys)
+    first_column, first_slash = (min(number, length) for number in forced)
+    order = lines_in_order(columns, slashes, (first_column, first_slash), least, dropped, bits)
+    ranked = torch.empty_like(order, dtype=torch.int32)
     ranks_of[(triton.cdiv(length, TILE), 2 * heads)](
-        order, ranked, length, heads, forced_columns, forced_slashes, AT_ONCE=AT_ONCE, TILE=TILE
+        order, ranked, length, heads, first_column, first_slash, AT_ONCE=AT_ONCE, TILE=TILE
     )
     across, along = ranked.view(2, heads, length)
     return across, along

@@ -10,6 +10,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from sparsetol_kernels.on_triton.descriptors import described
+
 CHUNK = 2048
 """Keys that one program of the first pass goes through."""
 
@@ -18,36 +20,46 @@ FOLDED = 1024
 
 
 @dataclass(frozen=True)
-class Tiles:
-    """How the two passes over the keys are cut.
+class Tile:
+    """Rows of the window and keys that a program takes at a time, its warps, and tiles in flight."""
 
-    Attributes:
-        peak_rows: rows of the window in a tile of `partial_sums`, a multiple of `rows`.
-        peak_keys: keys of such a tile.
-        rows: rows of a tile of `line_sums`.
-        keys: keys of such a tile, a multiple of its rows.
-        warps: of a program of either.
-        stages: tiles in flight.
-
-    """
-
-    peak_rows: int
-    peak_keys: int
     rows: int
     keys: int
     warps: int = 4
     stages: int = 2
 
     @property
+    def options(self) -> dict[str, int]:
+        """How Triton runs the program."""
+        return {"num_warps": self.warps, "num_stages": self.stages}
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """How the two passes over the keys are cut.
+
+    Attributes:
+        peaks: of `partial_sums`, with a multiple of the other's rows.
+        lines: of `line_sums`, with a multiple of its rows as keys.
+
+    """
+
+    peaks: Tile
+    lines: Tile
+
+    @property
     def part(self) -> int:
         """Rows, and keys, of the parts of a tile whose diagonals are summed: a warp turns 32 in one step."""
-        return min(32, self.rows)
+        return min(32, self.lines.rows)
 
 
 @triton.jit
-def _rows(Source, at, row, inside, SIZE: tl.constexpr):
-    """Rows of queries or keys, zero where not `inside`."""
-    channel = tl.arange(0, triton.next_power_of_2(SIZE))
+def _rows(Source, Described, head, begin, at, row, inside, SIZE: tl.constexpr):
+    """One head's queries or keys from `begin` on, zero where not `inside`; by the descriptor, if there is one."""
+    WIDE: tl.constexpr = triton.next_power_of_2(SIZE)
+    if Described is not None:
+        return Described.load([0, head, begin, 0]).reshape([row.shape[0], WIDE])
+    channel = tl.arange(0, WIDE)
     return tl.load(
         Source + row.to(tl.int64)[:, None] * at + channel[None, :],
         mask=inside[:, None] & (channel < SIZE)[None, :], other=0.0,
@@ -56,19 +68,21 @@ def _rows(Source, at, row, inside, SIZE: tl.constexpr):
 
 @triton.jit
 def partial_sums(
-    Q, K, Peaks, Totals, scale, length, window, chunks, q_head, q_row, k_head, k_row,
+    Q, K, QueryRows, KeyRows, Peaks, Totals, scale, length, window, chunks, q_head, q_row, k_head, k_row,
     GROUP: tl.constexpr, SIZE: tl.constexpr, ROWS: tl.constexpr, KEYS: tl.constexpr, CHUNK: tl.constexpr,
 ):  # fmt: skip
     """Grid: (chunks of keys, row tiles, query heads). Peak and denominator of each row over one chunk."""
     chunk, tile, head = tl.program_id(0), tl.program_id(1), tl.program_id(2).to(tl.int64)
     row = tile * ROWS + tl.arange(0, ROWS)
     position = length - window + row
-    q = _rows(Q + head * q_head, q_row, position, row < window, SIZE)
+    begin = length - window + tile * ROWS
+    q = _rows(Q + head * q_head, QueryRows, tl.program_id(2), begin, q_row, position, row < window, SIZE)
     peak = tl.full([ROWS], float("-inf"), tl.float32)
     total = tl.zeros([ROWS], tl.float32)
     for begin in tl.range(chunk * CHUNK, tl.minimum(chunk * CHUNK + CHUNK, length), KEYS):
         key = begin + tl.arange(0, KEYS)
-        k = _rows(K + head // GROUP * k_head, k_row, key, key < length, SIZE)
+        key_head = tl.program_id(2) // GROUP
+        k = _rows(K + head // GROUP * k_head, KeyRows, key_head, begin, k_row, key, key < length, SIZE)
         logit = tl.dot(q, k.T, input_precision="ieee") * scale
         if begin + KEYS - 1 > length - window + tile * ROWS:
             logit = tl.where((key[None, :] <= position[:, None]) & (key < length)[None, :], logit, float("-inf"))
@@ -101,7 +115,8 @@ def fold_rows(Peaks, Totals, LogSum, window, chunks, ROWS: tl.constexpr):
 
 @triton.jit
 def line_sums(
-    Q, K, LogSum, ByTile, Parts, scale, length, window, row_tiles, padded, q_head, q_row, k_head, k_row,
+    Q, K, QueryRows, KeyRows, LogSum, ByTile, Parts,
+    scale, length, window, row_tiles, padded, q_head, q_row, k_head, k_row,
     GROUP: tl.constexpr, SIZE: tl.constexpr, ROWS: tl.constexpr, KEYS: tl.constexpr, PART: tl.constexpr,
 ):  # fmt: skip
     """Grid: (strips, query heads). Sums of each tile's columns, and of the diagonals of a strip's parts.
@@ -122,8 +137,9 @@ def line_sums(
         row, begin = number * ROWS + behind, start + number * ROWS
         key, position = begin + within, length - window + row
         inside = (key >= 0) & (key < length)
-        q = _rows(Q + head * q_head, q_row, position, row < window, SIZE)
-        k = _rows(K + head // GROUP * k_head, k_row, key, inside, SIZE)
+        q_begin = length - window + number * ROWS
+        q = _rows(Q + head * q_head, QueryRows, tl.program_id(1), q_begin, q_row, position, row < window, SIZE)
+        k = _rows(K + head // GROUP * k_head, KeyRows, tl.program_id(1) // GROUP, begin, k_row, key, inside, SIZE)
         logit = tl.dot(k, q.T, input_precision="ieee") * scale - tl.load(LogSum + head * padded + row)[None, :]
         weight = tl.exp2(logit)
         if (begin < 0) | (begin + KEYS - 1 > length - window + number * ROWS):
@@ -178,10 +194,12 @@ def fold_lines(
 def tiles_for(dtype: torch.dtype, size: int, capability: tuple[int, int]) -> Tiles:
     """Tiles that do not spill."""
     if dtype == torch.float32:
-        return Tiles(16, 16, 16, 16)
+        return Tiles(Tile(16, 16), Tile(16, 16))
     if size > 128:
-        return Tiles(32, 32, 32, 32)
-    return Tiles(128, 64, 64, 128 if capability[0] == 9 else 64)
+        return Tiles(Tile(32, 32), Tile(32, 32))
+    if capability[0] == 9:
+        return Tiles(Tile(128, 64, warps=8, stages=3), Tile(64, 128))
+    return Tiles(Tile(128, 64), Tile(64, 64))
 
 
 def line_scores(query: Tensor, key: Tensor, scale: float, window: int) -> tuple[Tensor, Tensor]:
@@ -190,25 +208,26 @@ def line_scores(query: Tensor, key: Tensor, scale: float, window: int) -> tuple[
     group = heads // key.shape[0]
     window = min(window, length)
     tiles = tiles_for(query.dtype, size, torch.cuda.get_device_capability(query.device) if query.is_cuda else (9, 0))
-    chunks, row_tiles = -(-length // CHUNK), -(-window // tiles.rows)
-    padded = -(-window // tiles.peak_rows) * tiles.peak_rows
-    strips = -(-(length + (row_tiles - 1) * tiles.rows) // tiles.keys)
+    peak, line = tiles.peaks, tiles.lines
+    chunks, row_tiles = -(-length // CHUNK), -(-window // line.rows)
+    padded = -(-window // peak.rows) * peak.rows
+    strips = -(-(length + (row_tiles - 1) * line.rows) // line.keys)
     scale *= math.log2(math.e)
     steps = (*query.stride()[:2], *key.stride()[:2])
-    options = {"num_warps": tiles.warps, "num_stages": tiles.stages}
     peaks, totals = query.new_empty(2, heads, chunks, padded, dtype=torch.float32)
-    partial_sums[(chunks, padded // tiles.peak_rows, heads)](
-        query, key, peaks, totals, scale, length, window, chunks, *steps,
-        GROUP=group, SIZE=size, ROWS=tiles.peak_rows, KEYS=tiles.peak_keys, CHUNK=CHUNK, **options,
+    partial_sums[(chunks, padded // peak.rows, heads)](
+        query, key, described(query[None], peak.rows), described(key[None], peak.keys), peaks, totals,
+        scale, length, window, chunks, *steps,
+        GROUP=group, SIZE=size, ROWS=peak.rows, KEYS=peak.keys, CHUNK=CHUNK, **peak.options,
     )  # fmt: skip
     log_sum = query.new_empty(heads, padded, dtype=torch.float32)
-    fold_rows[(padded // tiles.peak_rows, heads)](peaks, totals, log_sum, window, chunks, ROWS=tiles.peak_rows)
+    fold_rows[(padded // peak.rows, heads)](peaks, totals, log_sum, window, chunks, ROWS=peak.rows)
     by_tile = query.new_empty(heads, row_tiles, length, dtype=torch.float32)
-    parts = query.new_empty(heads, 2, strips * tiles.keys * tiles.rows // tiles.part, dtype=torch.float32)
-    cut = {"ROWS": tiles.rows, "KEYS": tiles.keys, "PART": tiles.part}
+    parts = query.new_empty(heads, 2, strips * line.keys * line.rows // tiles.part, dtype=torch.float32)
+    cut = {"ROWS": line.rows, "KEYS": line.keys, "PART": tiles.part}
     line_sums[(strips, heads)](
-        query, key, log_sum, by_tile, parts, scale, length, window, row_tiles, padded, *steps,
-        GROUP=group, SIZE=size, **cut, **options,
+        query, key, described(query[None], line.rows), described(key[None], line.keys), log_sum, by_tile, parts,
+        scale, length, window, row_tiles, padded, *steps, GROUP=group, SIZE=size, **cut, **line.options,
     )  # fmt: skip
     columns, slashes = query.new_empty(2, heads, length, dtype=torch.float32)
     fold_lines[(-(-length // FOLDED), heads)](

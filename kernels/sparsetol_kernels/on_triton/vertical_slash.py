@@ -9,10 +9,9 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from triton.tools.tensor_descriptor import TensorDescriptor
 
-from sparsetol_kernels.inputs import fits_tma
 from sparsetol_kernels.on_triton.block_sparse import Tiles, tiles_for
+from sparsetol_kernels.on_triton.descriptors import described
 from sparsetol_kernels.on_triton.softmax import absorb, add_sink, finish, scaled
 
 TILE = 4096
@@ -214,12 +213,6 @@ def line_lists(slashes: Tensor, columns: Tensor, block: int, keys: int) -> tuple
     return near, wide, ranges, listed, upto, met
 
 
-def _described(tensor: Tensor, keys: int) -> TensorDescriptor:
-    """How the tensor memory accelerator finds `keys` rows of one head."""
-    box = [1, 1, keys, triton.next_power_of_2(tensor.shape[3])]
-    return TensorDescriptor(tensor, list(tensor.shape), list(tensor.stride()), box)
-
-
 def forward(
     query: Tensor, key: Tensor, value: Tensor, columns: Tensor, slashes: Tensor, block: int, *,
     scale: float, softcap: float | None, sinks: Tensor | None, log_sum: bool,
@@ -230,8 +223,7 @@ def forward(
     tiles = line_tiles(query.dtype, max(size, value.shape[3]), block, capability)
     near, wide, ranges, listed, upto, met = line_lists(slashes.flatten(0, 1), columns.flatten(0, 1), block, tiles.keys)
     row_blocks = ranges.shape[1]
-    by_rows = capability >= (9, 0) and query.dtype != torch.float32 and fits_tma(key) and fits_tma(value)
-    rows = [_described(tensor, tiles.keys) if by_rows else None for tensor in (key, value)]
+    rows = [described(tensor, tiles.keys) for tensor in (key, value)]
     out = query.new_empty(batch, length, heads, value.shape[3]).transpose(1, 2)
     sums = query.new_empty((batch, heads, length), dtype=torch.float32) if log_sum else None
     vertical_slash_forward[(row_blocks * (block // tiles.rows), heads, batch)](

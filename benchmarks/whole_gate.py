@@ -78,12 +78,11 @@ def run(options: argparse.Namespace) -> int:
 def compare(first: Path, second: Path, out: Path | None) -> int:
     """1 where a verdict, a measured sparsity or an item differs."""
     reports = [json.loads((folder / "report.json").read_text(encoding="utf-8")) for folder in (first, second)]
-    cells = [{_short(cell["node_id"]): cell for cell in report["cells"]} for report in reports]
-    evidence = [{_short(node): losses for node, losses in report["evidence"].items()} for report in reports]
+    cells = [{cell["node_id"]: cell for cell in report["cells"]} for report in reports]
     if set(cells[0]) != set(cells[1]):
         raise SystemExit(f"the two runs have different cells: {sorted(set(cells[0]) ^ set(cells[1]))}")
     rows = [
-        _cell(node, cells[0][node], cells[1][node], *(losses.get(node, {}) for losses in evidence))
+        _cell(node, cells[0][node], cells[1][node], *(report["evidence"].get(node, {}) for report in reports))
         for node in sorted(cells[0])
     ]
     dense = _dense(first, second)
@@ -105,11 +104,6 @@ def compare(first: Path, second: Path, out: Path | None) -> int:
         for row in rows
     )
     return 0 if same and not dense["differing"] else 1
-
-
-def _short(node: str) -> str:
-    """A cell's name, wherever its contract lay."""
-    return node[node.index("sparsetol.yaml") :]
 
 
 def _cell(

@@ -55,8 +55,7 @@ def _by_counting(column_rank: Tensor, slash_rank: Tensor, budget: int, most: int
     # Counted without the numbers that no line has; -1 always is one of them, and taken.
     ranks = torch.unique(torch.cat([column_rank.flatten(), slash_rank.flatten(), column_rank.new_tensor([-1, most])]))
     across, along = (torch.searchsorted(ranks, part, out_int32=True) for part in (column_rank, slash_rank))
-    one = torch.ones((), dtype=torch.int64, device=column_rank.device)
-    lines, columns = lines_by_counting(across, along, budget, one, len(ranks) - 1, block)
+    lines, columns = lines_by_counting(across, along, budget, len(ranks) - 1, block)
     if int(columns) == 1 and attended_and_loaded(slash_rank < 0, column_rank < 0, block)[0].sum() > budget:
-        return one - 1, one - 1
+        return torch.zeros_like(lines), torch.zeros_like(columns)
     return ranks[lines].long(), ranks[columns].long()

@@ -68,8 +68,7 @@ def budget_backend(name: str, column_rank: Tensor, block: int, backend: Backend 
 
 def _by_counting(column_rank: Tensor, slash_rank: Tensor, budget: int, block: int) -> tuple[Tensor, Tensor]:
     heads, length = column_rank.shape
-    one = torch.ones((), dtype=torch.int64, device=column_rank.device)
     each = [slice(head, head + 1) for head in range(heads)]
-    found = [lines_by_counting(column_rank[h], slash_rank[h], budget, one, length + 1, block) for h in each]
+    found = [lines_by_counting(column_rank[h], slash_rank[h], budget, length + 1, block) for h in each]
     lines, columns = zip(*found, strict=True)
     return torch.stack(lines), torch.stack(columns)

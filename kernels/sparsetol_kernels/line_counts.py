@@ -21,20 +21,19 @@ _NEVER = torch.iinfo(torch.int32).max
 
 
 def lines_by_counting(
-    column_rank: Tensor, slash_rank: Tensor, budget: int, least: Tensor, most: int, block: int
+    column_rank: Tensor, slash_rank: Tensor, budget: int, most: int, block: int
 ) -> tuple[Tensor, Tensor]:
     """The most lines that hold at most `budget` pairs together; then the most columns beside these diagonals.
 
     Args:
-        column_rank: int32 `[heads, length]`, by key, 0 or more.
+        column_rank: int32 `[heads, length]`, by key, 0 or more; those of 0 are taken whatever they hold.
         slash_rank: int32 `[heads, length]`, by offset (query position - key position).
         budget: causal query-key pairs of all these heads.
-        least: lines that are taken whatever they hold, int64 without dimensions.
         most: ranks from here on are never taken.
         block: query rows in a row block.
 
     Returns:
-        How many ranks of the diagonals, and of the columns, are taken: int64, no dimensions, `least` to `most`.
+        How many ranks of the diagonals, and of the columns, are taken: int64, no dimensions, 1 to `most`.
 
     """
     # Counts are exact in float64, the last entry is for ranks that are never taken.
@@ -43,7 +42,7 @@ def lines_by_counting(
         for met, pairs in _row_blocks(slashes, block):
             best = torch.minimum(columns[: met.shape[1]], met).clamp_(max=most)
             held.scatter_add_(0, best.flatten().long(), pairs.flatten())
-    lines = (held[:most].cumsum(0) <= budget).sum().maximum(least)
+    lines = (held[:most].cumsum(0) <= budget).sum().clamp(min=1)
     by_slashes, by_column = brought(slash_rank < lines, block)
     held = torch.zeros_like(held).scatter_add_(
         0, column_rank.flatten().clamp(max=most).long(), by_column.flatten().double()

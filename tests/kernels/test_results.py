@@ -11,8 +11,8 @@ from sparsetol_kernels.source import source_hash
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 
-SPILLS = {"3.6.0: quest ranking, 65536 pages, sm90"}
-"""Eight bytes a thread, where a cache has more than 8,192 pages, by a release before the pinned one."""
+SPILLED = {"3.6.0: quest ranking, 65536 pages, sm90": "8 bytes of registers a thread are spilled"}
+"""Where a cache has more than 8,192 pages, by a release before the pinned one; nothing else of that build may fail."""
 
 
 def runs(folder: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -67,8 +67,8 @@ def test_kernels_compile_with_other_releases_of_triton() -> None:
         f"{row['triton']}: {build}": entry["error"]
         for row in json.loads(path.read_text(encoding="utf-8"))
         for build, entry in row["builds"].items()
-        if "error" in entry and f"{row['triton']}: {build}" not in SPILLS
-    } == {}
+        if "error" in entry
+    } == SPILLED
 
 
 def test_results_of_other_kernels_are_found(tmp_path: Path) -> None:

@@ -84,6 +84,16 @@ def test_triton_never_takes_ranks_above_the_length(kernel_device: torch.device) 
     assert [part.tolist() for part in found] == [part.tolist() for part in expected]
 
 
+def test_lines_of_ranks_above_the_length_leave_those_up_to_it_as_they_are() -> None:
+    columns, slashes = (15 * part for part in ranks(1, 45, 4, 8))
+    up_to_it = int(attended_and_loaded(slashes <= 45, columns <= 45, 16)[0])
+    assert up_to_it < 45 * 46 // 2
+
+    lines, _ = lines_that_fit(columns, slashes, up_to_it, 16, backend=Backend.PYTORCH)
+
+    assert lines.tolist() == [46]
+
+
 def test_prompts_whose_pairs_do_not_fit_32_bits_are_not_for_triton(kernel_device: torch.device) -> None:
     ranks_of_all = torch.zeros(1, 2**19 + 1, dtype=torch.int32, device=kernel_device)
 

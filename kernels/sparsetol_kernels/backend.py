@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from importlib import metadata
 
@@ -35,13 +35,15 @@ class Backend(StrEnum):
     PYTORCH = "pytorch"
 
 
-def choose_backend(operation: str, asked: Backend | None, takes: Mapping[Backend, bool], call: str) -> Backend:
-    """The backend that is asked for; without one, the first that takes the call, which `call` says in words.
+def choose_backend(
+    operation: str, asked: Backend | None, takes: Mapping[Backend, bool], call: Callable[[], str]
+) -> Backend:
+    """The backend that is asked for; without one, the first that takes the call, which `call()` says in words.
 
     Raises `BackendError` where the one that is asked for does not take it.
     """
     if asked is not None and not takes.get(asked, False):
-        raise BackendError(f"{operation}: {asked} does not take {call}")
+        raise BackendError(f"{operation}: {asked} does not take {call()}")
     return asked or next(backend for backend, able in takes.items() if able)
 
 
@@ -80,16 +82,17 @@ def triton_serves(device: torch.device) -> bool:
         return False
     if interpreting():
         return True
-    return device.type == "cuda" and _capability(device) >= LEAST_CAPABILITY
+    return device.type == "cuda" and capability_of(device) >= LEAST_CAPABILITY
 
 
 def gluon_serves(device: torch.device) -> bool:
     """Whether the Hopper kernels run on `device` with the installed Triton."""
     if interpreting() or device.type != "cuda" or triton_version() not in GLUON_TRITONS:
         return False
-    return _capability(device)[0] == 9
+    return capability_of(device)[0] == 9
 
 
 @functools.cache
-def _capability(device: torch.device) -> tuple[int, int]:
-    return torch.cuda.get_device_capability(device)
+def capability_of(device: torch.device) -> tuple[int, int]:
+    """Compute capability of a CUDA device; 9.0 of others, where the interpreter runs what Hopper would."""
+    return torch.cuda.get_device_capability(device) if device.type == "cuda" else (9, 0)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sparsetol_kernels.backend import Backend, choose_backend, triton_serves
 from sparsetol_kernels.block_sparse import pooled_block_scores
-from sparsetol_kernels.errors import require, require_alike, require_shape
+from sparsetol_kernels.errors import require, require_alike, require_shape, require_type
 
 _NAME = "select_blocks"
 _MOST_BLOCKS = 32768
@@ -52,10 +52,7 @@ def select_blocks(
     require(block >= 1, _NAME, f"block {block} must be at least 1 token")
     blocks = -(-length // block)
     require_shape(_NAME, "counts", counts, (blocks,), f"[{blocks} row blocks of {block} for length {length}]")
-    require(
-        counts.dtype == torch.int32 and counts.device == query.device,
-        _NAME, f"counts are {counts.dtype} on {counts.device}; wanted int32 on {query.device}",
-    )  # fmt: skip
+    require_type(_NAME, "counts", counts, torch.int32, query.device)
     chosen = selection_backend(query, block, backend)
     if chosen is Backend.PYTORCH:
         count = counts.expand(batch, key.shape[1] if per_key_head else heads, -1)
@@ -75,7 +72,7 @@ def selection_backend(query: Tensor, block: int, backend: Backend | None = None)
         Backend.TRITON: triton_serves(query.device) and query.dtype != torch.float64 and blocks <= _MOST_BLOCKS,
         Backend.PYTORCH: True,
     }
-    return choose_backend(_NAME, backend, takes, f"{blocks} blocks of {query.dtype} on {query.device}")
+    return choose_backend(_NAME, backend, takes, lambda: f"{blocks} blocks of {query.dtype} on {query.device}")
 
 
 def _by_definition(query: Tensor, key: Tensor, counts: Tensor, most: int, block: int, per_key_head: bool) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sparsetol_kernels.attention import Scoring, attend_with_log_sum
 from sparsetol_kernels.backend import Backend, checking_indices, choose_backend, gluon_serves, triton_serves
-from sparsetol_kernels.errors import require, require_shape
+from sparsetol_kernels.errors import require, require_shape, require_type
 from sparsetol_kernels.inputs import check_prompt, check_scores, fits_tma, rows_contiguous
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def block_sparse_backend(
     )
     takes = {Backend.GLUON: on_gluon, Backend.TRITON: on_triton, Backend.PYTORCH: True}
     return choose_backend(
-        _NAME, backend, takes,
+        _NAME, backend, takes, lambda:
         f"blocks of {block}, head sizes {size} and {value_size}, {query.dtype} on {query.device} "
         "with what is installed here",
     )  # fmt: skip
@@ -193,10 +193,7 @@ def _check(
         require_shape(_NAME, "starts", starts, (batch,), f"[batch {batch}]")
         whole["starts"] = starts
     for name, tensor in whole.items():
-        require(
-            tensor.dtype == torch.int32 and tensor.device == query.device,
-            _NAME, f"{name} is {tensor.dtype} on {tensor.device}; wanted int32 on {query.device}",
-        )  # fmt: skip
+        require_type(_NAME, name, tensor, torch.int32, query.device)
     check_scores(_NAME, query, softcap, sinks)
 
 

@@ -10,7 +10,8 @@ from torch import Tensor
 from sparsetol_kernels.backend import Backend
 from sparsetol_kernels.coverage import coverage_before
 from sparsetol_kernels.errors import require
-from sparsetol_kernels.line_ranks import BITS, DROPPED, check_scores, keys, rank_backend, zero_bits
+from sparsetol_kernels.inputs import check_lines
+from sparsetol_kernels.line_ranks import BITS, DROPPED, keys, rank_backend, zero_bits
 
 FINEST = 1 << 24
 """Steps of coverage that are told apart, as in a float32; fewer where ranks of so many lines would not fit 31 bits."""
@@ -90,7 +91,7 @@ def covering_ranks(
         BackendError: where the named backend does not take the call.
 
     """
-    check_scores(_NAME, columns, slashes)
+    check_lines(_NAME, ("columns", "slashes"), columns, slashes, torch.float32)
     heads, length = columns.shape
     lines = 2 * heads * length
     require(lines < 1 << 29, _NAME, f"{lines} lines are too many: a layer has fewer than {1 << 29}")

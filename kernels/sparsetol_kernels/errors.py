@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
@@ -28,10 +29,19 @@ def require_shape(operation: str, name: str, tensor: Tensor, shape: tuple[int | 
     fits = tensor.dim() == len(shape) and all(
         want is None or got == want for got, want in zip(tensor.shape, shape, strict=True)
     )
-    require(fits, operation, f"{name} has shape {list(tensor.shape)}; wanted {wanted}")
+    if not fits:
+        raise InputError(f"{operation}: {name} has shape {list(tensor.shape)}; wanted {wanted}")
+
+
+def require_type(operation: str, name: str, tensor: Tensor, dtype: torch.dtype, device: torch.device) -> None:
+    """Raise `InputError` unless `tensor` is of `dtype` and lies on `device`."""
+    if tensor.dtype != dtype or tensor.device != device:
+        wanted = f"{str(dtype).removeprefix('torch.')} on {device}"
+        raise InputError(f"{operation}: {name} is {tensor.dtype} on {tensor.device}; wanted {wanted}")
 
 
 def require_alike(operation: str, names: str, *tensors: Tensor) -> None:
     """Raise `InputError` unless all tensors have one dtype and lie on one device."""
-    kinds = sorted({f"{str(tensor.dtype).removeprefix('torch.')} on {tensor.device}" for tensor in tensors})
-    require(len(kinds) == 1, operation, f"{names} must share one dtype and device; got {', '.join(kinds)}")
+    if any(tensor.dtype != tensors[0].dtype or tensor.device != tensors[0].device for tensor in tensors):
+        kinds = sorted({f"{str(tensor.dtype).removeprefix('torch.')} on {tensor.device}" for tensor in tensors})
+        raise InputError(f"{operation}: {names} must share one dtype and device; got {', '.join(kinds)}")

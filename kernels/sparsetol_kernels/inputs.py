@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from sparsetol_kernels.errors import require, require_alike, require_shape
+from sparsetol_kernels.errors import require, require_alike, require_shape, require_type
 
 
 def check_prompt(operation: str, query: Tensor, key: Tensor, value: Tensor) -> None:
@@ -33,6 +34,14 @@ def check_scores(operation: str, query: Tensor, softcap: float | None, sinks: Te
         heads = query.shape[1]
         require_shape(operation, "sinks", sinks, (heads,), f"[query heads {heads}]")
         require(sinks.device == query.device, operation, f"sinks are on {sinks.device}; wanted {query.device}")
+
+
+def check_lines(operation: str, names: tuple[str, str], columns: Tensor, slashes: Tensor, dtype: torch.dtype) -> None:
+    """Raise `InputError` unless these say something of `dtype` of each column and each diagonal of some heads."""
+    require_shape(operation, names[0], columns, (None, None), "[heads, length]")
+    require_shape(operation, names[1], slashes, tuple(columns.shape), f"{list(columns.shape)}")
+    for name, lines in zip(names, (columns, slashes), strict=True):
+        require_type(operation, name, lines, dtype, columns.device)
 
 
 def rows_contiguous(tensor: Tensor) -> Tensor:

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from sparsetol_kernels.backend import Backend
 from sparsetol_kernels.errors import require
-from sparsetol_kernels.line_budget import budget_backend, check_ranks
+from sparsetol_kernels.inputs import check_lines
+from sparsetol_kernels.line_budget import budget_backend
 from sparsetol_kernels.line_counts import lines_by_counting
 from sparsetol_kernels.lines import attended_and_loaded
 
@@ -40,14 +41,13 @@ def layer_lines_that_fit(
         BackendError: where the named backend does not take the call.
 
     """
-    check_ranks(_NAME, column_rank, slash_rank)
+    check_lines(_NAME, ("column_rank", "slash_rank"), column_rank, slash_rank, torch.int32)
     require(0 < most < 1 << 31, _NAME, f"most {most} must be 1 to {(1 << 31) - 1}")
     if budget_backend(_NAME, column_rank, block, backend) is Backend.PYTORCH:
         return _by_counting(column_rank, slash_rank, budget, most, block)
     from sparsetol_kernels.on_triton.line_budget import search
 
-    none = torch.zeros(1, dtype=torch.int64, device=column_rank.device)
-    lines, columns = search(column_rank.contiguous(), slash_rank.contiguous(), budget, none, most, block)
+    lines, columns = search(column_rank.contiguous(), slash_rank.contiguous(), budget, most, block, together=True)
     return lines[0], columns[0]
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sparsetol_kernels.backend import Backend, choose_backend, triton_serves
-from sparsetol_kernels.errors import require, require_shape
+from sparsetol_kernels.inputs import check_lines
 from sparsetol_kernels.line_counts import lines_by_counting
 
 LONGEST = {16: 1 << 19, 32: 1 << 20, 64: 1 << 20, 128: 1 << 20}
@@ -38,24 +38,13 @@ def lines_that_fit(
         BackendError: where the named backend does not take the call.
 
     """
-    check_ranks(_NAME, column_rank, slash_rank)
+    check_lines(_NAME, ("column_rank", "slash_rank"), column_rank, slash_rank, torch.int32)
     if budget_backend(_NAME, column_rank, block, backend) is Backend.PYTORCH:
         return _by_counting(column_rank, slash_rank, budget, block)
     from sparsetol_kernels.on_triton.line_budget import search
 
-    heads, length = column_rank.shape
-    least = torch.ones(heads, dtype=torch.int64, device=column_rank.device)
-    return search(column_rank.contiguous(), slash_rank.contiguous(), budget, least, length + 1, block)
-
-
-def check_ranks(name: str, column_rank: Tensor, slash_rank: Tensor) -> None:
-    """Raise `InputError` unless these are ranks of the columns and diagonals of some heads."""
-    require_shape(name, "column_rank", column_rank, (None, None), "[heads, length]")
-    require_shape(name, "slash_rank", slash_rank, tuple(column_rank.shape), f"{list(column_rank.shape)}")
-    require(
-        column_rank.dtype == slash_rank.dtype == torch.int32,
-        name, f"ranks are {column_rank.dtype} and {slash_rank.dtype}; wanted int32",
-    )  # fmt: skip
+    most = column_rank.shape[1] + 1
+    return search(column_rank.contiguous(), slash_rank.contiguous(), budget, most, block, together=False)
 
 
 def budget_backend(name: str, column_rank: Tensor, block: int, backend: Backend | None) -> Backend:
@@ -63,7 +52,9 @@ def budget_backend(name: str, column_rank: Tensor, block: int, backend: Backend 
     length = column_rank.shape[1]
     on_triton = triton_serves(column_rank.device) and length <= LONGEST.get(block, 0)
     takes = {Backend.TRITON: on_triton, Backend.PYTORCH: True}
-    return choose_backend(name, backend, takes, f"row blocks of {block} and {length} tokens on {column_rank.device}")
+    return choose_backend(
+        name, backend, takes, lambda: f"row blocks of {block} and {length} tokens on {column_rank.device}"
+    )
 
 
 def _by_counting(column_rank: Tensor, slash_rank: Tensor, budget: int, block: int) -> tuple[Tensor, Tensor]:

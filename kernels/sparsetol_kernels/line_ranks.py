@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sparsetol_kernels.backend import Backend, choose_backend, triton_serves
-from sparsetol_kernels.errors import require, require_shape
+from sparsetol_kernels.inputs import check_lines
 
 BITS = 26
 """Bits of what lines are ordered by."""
@@ -44,7 +44,7 @@ def line_ranks(
         BackendError: where the named backend does not take the call.
 
     """
-    check_scores(_NAME, columns, slashes)
+    check_lines(_NAME, ("columns", "slashes"), columns, slashes, torch.float32)
     if rank_backend(_NAME, columns, backend) is Backend.TRITON:
         from sparsetol_kernels.on_triton.line_ranks import ranks
 
@@ -54,20 +54,10 @@ def line_ranks(
     return across, along
 
 
-def check_scores(name: str, columns: Tensor, slashes: Tensor) -> None:
-    """Raise `InputError` unless these are scores of the columns and diagonals of some heads."""
-    require_shape(name, "columns", columns, (None, None), "[heads, length]")
-    require_shape(name, "slashes", slashes, tuple(columns.shape), f"{list(columns.shape)}")
-    require(
-        columns.dtype == slashes.dtype == torch.float32,
-        name, f"scores are {columns.dtype} and {slashes.dtype}; wanted torch.float32",
-    )  # fmt: skip
-
-
 def rank_backend(name: str, columns: Tensor, backend: Backend | None) -> Backend:
     """What ranks these lines; raises `BackendError` where `backend` cannot."""
     takes = {Backend.TRITON: triton_serves(columns.device), Backend.PYTORCH: True}
-    return choose_backend(name, backend, takes, f"tensors on {columns.device}")
+    return choose_backend(name, backend, takes, lambda: f"tensors on {columns.device}")
 
 
 def zero_bits(most: float) -> int:

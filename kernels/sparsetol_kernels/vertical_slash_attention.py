@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sparsetol_kernels.attention import Scoring, attend_with_log_sum
 from sparsetol_kernels.backend import Backend, choose_backend, triton_serves
-from sparsetol_kernels.errors import require, require_shape
+from sparsetol_kernels.errors import require, require_shape, require_type
 from sparsetol_kernels.inputs import check_prompt, check_scores, rows_contiguous
 from sparsetol_kernels.selection import LineSelection
 
@@ -96,7 +96,7 @@ def vertical_slash_backend(
     )
     takes = {Backend.TRITON: on_triton, Backend.PYTORCH: True}
     return choose_backend(
-        _NAME, backend, takes,
+        _NAME, backend, takes, lambda:
         f"row blocks of {block}, head sizes {sizes[0]} and {sizes[2]}, {query.dtype} on {query.device} "
         "with what is installed here",
     )  # fmt: skip
@@ -134,10 +134,7 @@ def _check(
     batch, heads, length, _ = query.shape
     for name, lines in (("columns", columns), ("slashes", slashes)):
         require_shape(_NAME, name, lines, (batch, heads, length), f"[batch {batch}, query heads {heads}, {length}]")
-        require(
-            lines.dtype == torch.bool and lines.device == query.device,
-            _NAME, f"{name} is {lines.dtype} on {lines.device}; wanted bool on {query.device}",
-        )  # fmt: skip
+        require_type(_NAME, name, lines, torch.bool, query.device)
     require(block >= 1, _NAME, f"block {block} must be at least 1 row")
     require(scale > 0 and math.isfinite(scale), _NAME, f"scale {scale} must be above 0")
     check_scores(_NAME, query, softcap, sinks)

@@ -49,7 +49,7 @@ def test_by_definition(shape: tuple[int, int, int, int], share: float) -> None:
         assert wider[head] == max(more, default=int(lines[head]))
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.97, 1.0])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 def test_triton(shape: tuple[int, int, int, int], share: float, kernel_device: torch.device) -> None:
     heads, length, block, forced = shape

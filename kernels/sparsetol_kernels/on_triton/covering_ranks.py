@@ -8,17 +8,13 @@ import triton.language as tl
 from torch import Tensor
 
 from sparsetol_kernels.on_triton.line_ranks import AT_ONCE, TILE, lines_in_order
+from sparsetol_kernels.on_triton.scans import running_max
 
 PLACES = 4096
 """Places that one step of `coverage_steps` takes."""
 
 WARPS = 8
 """Of a program of it."""
-
-
-@triton.jit
-def _larger(one, other):
-    return tl.maximum(one, other)
 
 
 @triton.jit
@@ -53,7 +49,7 @@ def coverage_steps(
         share = tl.minimum(tl.maximum(share, 0.0), 1.0)
         step = tl.where(place < floor, place, floor + (share * steps).to(tl.int32))
         # Never fewer than one more than the place before has.
-        over = tl.maximum(tl.associative_scan(step - place, 0, _larger), furthest)
+        over = tl.maximum(running_max(step - place, 0), furthest)
         tl.store(Steps + row * length + place, place + over, mask=inside)
         ahead += tl.sum(mass, 0)
         furthest = tl.max(over, 0)

@@ -6,12 +6,12 @@ beside the diagonals found, from what each column brings beside these.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+
+from sparsetol_kernels.on_triton.scans import running_min
 
 TRIED = 16
 """Numbers that one launch counts the pairs of: what is left shrinks to a seventeenth."""
@@ -35,11 +35,6 @@ STEP = 128
 
 
 @triton.jit
-def _smaller(left, right):
-    return tl.minimum(left, right)
-
-
-@triton.jit
 def first_rank(Rank, Met, length, places, BLOCK: tl.constexpr, TILE: tl.constexpr):
     """Grid: (tiles of places, heads). The best rank among the diagonals that bring a place of `lines.crossed`.
 
@@ -52,7 +47,7 @@ def first_rank(Rank, Met, length, places, BLOCK: tl.constexpr, TILE: tl.constexp
     own = tl.load(Rank + head * length + offset, mask=offset < length, other=2147483647)
     earlier = offset - (BLOCK - 1)
     before = tl.load(Rank + head * length + earlier, mask=(earlier >= 0) & (earlier < length), other=2147483647)
-    best = tl.minimum(tl.associative_scan(own, 1, _smaller), tl.associative_scan(before, 1, _smaller, reverse=True))
+    best = tl.minimum(running_min(own, 1), running_min(before, 1, reverse=True))
     tl.store(Met + head * places + offset, best, mask=offset < places)
 
 
@@ -65,8 +60,14 @@ def _owner(head, TOGETHER: tl.constexpr):
 
 
 @triton.jit
-def _tried(least, most, which, TRIED: tl.constexpr):
-    return least + ((most - least) * (which + 1) + TRIED) // (TRIED + 1)
+def _tried(least, most, which, done, TRIED: tl.constexpr):
+    """The numbers of a launch: evenly apart, but in the first one closer to the least, as budgets take few lines."""
+    PARTS: tl.constexpr = TRIED + 1
+    WHOLE: tl.constexpr = PARTS * PARTS * (PARTS + TRIED // 2)
+    part = which + 1
+    even = ((most - least) * part + PARTS - 1) // PARTS
+    close = ((most - least) * (part * part * (part + TRIED // 2)) + WHOLE - 1) // WHOLE
+    return least + tl.where(done == 0, close, even)
 
 
 @triton.jit
@@ -82,8 +83,8 @@ def _left(Least, Bounds, Held, owner, owners, budget, most, done, TRIED: tl.cons
         # More lines hold more pairs: those that fit come first.
         fitting = tl.sum((tl.load(Held + past * TRIED + tl.arange(0, TRIED)) <= budget).to(tl.int32), 0)
         low, high = least, most
-        least = tl.where(fitting > 0, tl.maximum(low, _tried(low, high, fitting - 1, TRIED)), low)
-        most = tl.where(fitting < TRIED, tl.maximum(least, _tried(low, high, fitting, TRIED) - 1), high)
+        least = tl.where(fitting > 0, tl.maximum(low, _tried(low, high, fitting - 1, done - 1, TRIED)), low)
+        most = tl.where(fitting < TRIED, tl.maximum(least, _tried(low, high, fitting, done - 1, TRIED) - 1), high)
     return least, most
 
 
@@ -124,7 +125,10 @@ def line_pairs(
     owner, owners = _owner(head, TOGETHER)
     least, most = _left(Least, Bounds, Held, owner, owners, budget, most, done, TRIED)
     _remember(Bounds, owner, owners, done, least, most)
-    number = _tried(least, most, which, TRIED).to(tl.int32)[None, :]
+    if least == most:
+        # The search is done. `column_pairs` counts on: leaving it early spills registers.
+        return
+    number = _tried(least, most, which, done, TRIED).to(tl.int32)[None, :]
     met = Met + head * places
     rank = ColumnRank + head * length
     blocks = tl.cdiv(length, BLOCK)
@@ -202,7 +206,7 @@ def column_pairs(
     owner, owners = _owner(head, TOGETHER)
     least, most = _left(Least, Bounds, Held, owner, owners, budget, most, done, TRIED)
     _remember(Bounds, owner, owners, done, least, most)
-    number = _tried(least, most, which, TRIED).to(tl.int32)[None, :]
+    number = _tried(least, most, which, done, TRIED).to(tl.int32)[None, :]
     counted = tl.zeros([STEP, TRIED], tl.int32)
     for begin in tl.range(tile * KEYS, tl.minimum(tile * KEYS + KEYS, length), STEP):
         key = begin + tl.arange(0, STEP)
@@ -215,28 +219,19 @@ def column_pairs(
 
 
 def rounds_for(numbers: int) -> int:
-    """Launches after which one of `numbers` + 1 is left."""
-    rounds = 0
+    """Launches after which one of `numbers` + 1, 2 or more, is left."""
+    # The last of the first launch's parts is the widest one: see `_tried`.
+    whole = (TRIED + 1) ** 2 * (TRIED + 1 + TRIED // 2)
+    numbers = numbers * (whole - TRIED**2 * (TRIED + TRIED // 2)) // whole
+    rounds = 1
     while numbers > 0:
         numbers //= TRIED + 1
         rounds += 1
     return rounds
 
 
-def _largest(least: Tensor, most: int, budget: int, launch: Callable[[Tensor, Tensor, Tensor, int], None]) -> Tensor:
-    """The largest number, `least` to `most`, of which `launch` counts at most `budget` pairs, for each of `least`."""
-    (owners,), rounds = least.shape, rounds_for(most)
-    held = least.new_zeros(rounds, owners, TRIED)
-    bounds = least.new_empty(rounds, owners, 2)
-    for done in range(rounds):
-        launch(least, bounds, held, done)
-    largest = torch.empty_like(least)
-    found[(owners,)](least, bounds, held, largest, budget, most, rounds, TRIED=TRIED)
-    return largest
-
-
 def search(
-    column_rank: Tensor, slash_rank: Tensor, budget: int, least: Tensor, most: int, block: int
+    column_rank: Tensor, slash_rank: Tensor, budget: int, most: int, block: int, *, together: bool
 ) -> tuple[Tensor, Tensor]:
     """The most lines that fit, then the most columns beside these diagonals, without a wait of the host.
 
@@ -244,32 +239,36 @@ def search(
         column_rank: int32 `[heads, length]`, contiguous.
         slash_rank: int32 `[heads, length]`, contiguous.
         budget: causal query-key pairs of a head, or of all heads.
-        least: lines that are taken whatever they hold: int64 `[heads]`, or `[1]` for one budget of all heads.
         most: no rank from here on is taken; 1 or more.
         block: query rows in a row block, a power of two.
+        together: whether all heads have one budget, and then one result; ranks of 0 are taken whatever they hold where
+            each has its own, those below 0 where they share one.
 
     """
     heads, length = column_rank.shape
-    places, together = length + block - 1, len(least) < heads
+    places, rounds = length + block - 1, rounds_for(most)
+    owners, given = (1, 0) if together else (heads, 1)
+    least = torch.full((owners,), given, dtype=torch.int64, device=column_rank.device)
+    counts = least.new_zeros(heads + 2 * rounds * owners * TRIED)
+    by_slash, (of_lines, of_columns) = counts[:heads], counts[heads:].view(2, rounds, owners, TRIED)
+    bounds = least.new_empty(rounds, owners, 2)
+    taken, wider = least.new_empty(2, owners)
     met = column_rank.new_empty(heads, places)
     first_rank[(triton.cdiv(places, TILE), heads)](slash_rank, met, length, places, BLOCK=block, TILE=TILE)
-
-    def lines(least: Tensor, bounds: Tensor, held: Tensor, done: int) -> None:
+    for done in range(rounds):
         line_pairs[(block // WIDTH, heads)](
-            column_rank, met, least, bounds, held, budget, most, length, places, done,
+            column_rank, met, least, bounds, of_lines, budget, most, length, places, done,
             BLOCK=block, WIDTH=WIDTH, ROWS=ROWS, TRIED=TRIED, TOGETHER=together,
         )  # fmt: skip
-
-    def columns(least: Tensor, bounds: Tensor, held: Tensor, done: int) -> None:
-        column_pairs[(triton.cdiv(length, KEYS), heads)](
-            column_rank, by_key, by_slash, least, bounds, held, budget, most, length, done,
-            KEYS=KEYS, STEP=STEP, TRIED=TRIED, TOGETHER=together,
-        )  # fmt: skip
-
-    taken = _largest(least, most, budget, lines)
+    found[(owners,)](least, bounds, of_lines, taken, budget, most, rounds, TRIED=TRIED)
     by_key = torch.empty_like(column_rank)
-    by_slash = least.new_zeros(heads)
     brought[(block // WIDTH, heads)](
         met, taken, by_key, by_slash, length, places, BLOCK=block, WIDTH=WIDTH, ROWS=TALL, TOGETHER=together
     )
-    return taken, _largest(taken, most, budget, columns)
+    for done in range(rounds):
+        column_pairs[(triton.cdiv(length, KEYS), heads)](
+            column_rank, by_key, by_slash, taken, bounds, of_columns, budget, most, length, done,
+            KEYS=KEYS, STEP=STEP, TRIED=TRIED, TOGETHER=together,
+        )  # fmt: skip
+    found[(owners,)](taken, bounds, of_columns, wider, budget, most, rounds, TRIED=TRIED)
+    return taken, wider

@@ -6,8 +6,6 @@ from typing import Any
 
 import torch
 from sparsetol_kernels.on_triton.vertical_slash import (
-    INDEX,
-    MET,
     TILE,
     line_index,
     line_tiles,
@@ -17,6 +15,7 @@ from sparsetol_kernels.on_triton.vertical_slash import (
 
 from tests.kernels.compiling import Build
 
+_SUMMARIES = ("Start", "Open", "First", "Chosen")
 _SHORT = {torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "fp32"}
 
 
@@ -48,17 +47,18 @@ def _build(
 _INDEX = Build(
     "index of lines",
     line_index,
-    dict.fromkeys(("Met", "Columns"), "*u8") | dict.fromkeys(("Near", "Wide", "Ranges", "Listed", "Upto"), "*i32"),
-    {"BLOCK": 64, "KEYS": 64, "TILE": TILE},
-    INDEX,
+    dict.fromkeys(("Met", "Columns"), "*u8")
+    | dict.fromkeys(("Near", "Wide", "Ranges", "Listed", "Upto", *_SUMMARIES), "*i32"),
+    {"BLOCK": 64, "KEYS": 64, "TILE": TILE, "TILES": 512},
+    {},
     odd=frozenset({"length", "places", "most_ranges", "row_blocks"}),
 )
 
 _MET = Build(
     "places that diagonals meet",
     met_places,
-    dict.fromkeys(("Slashes", "Met"), "*u8"),
-    {"BLOCK": 64, "TILE": MET},
+    dict.fromkeys(("Slashes", "Columns", "Met"), "*u8") | dict.fromkeys(_SUMMARIES, "*i32"),
+    {"BLOCK": 64, "KEYS": 64, "TILE": TILE},
     {},
     odd=frozenset({"length", "places"}),
 )

@@ -120,12 +120,17 @@ def test_triton(case: Case, kernel_device: torch.device) -> None:
     assert error_of(case, kernel_device, Backend.TRITON) < TOLERANCE[case.dtype]
 
 
-def test_triton_indexes_lines_in_several_steps(kernel_device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("tile", [16, 32, 64])
+@pytest.mark.parametrize("slashes", [0.01, 0.08, 1.0])
+def test_triton_indexes_lines_of_several_tiles(
+    tile: int, slashes: float, kernel_device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from sparsetol_kernels.on_triton import vertical_slash
 
-    monkeypatch.setattr(vertical_slash, "TILE", 32)
+    monkeypatch.setattr(vertical_slash, "TILE", tile)
+    case = Case(length=139, block=16, slashes=slashes, local=False, columns=0.3)
 
-    assert error_of(Case(length=139, block=16, slashes=0.08), kernel_device, Backend.TRITON) < TOLERANCE[torch.float32]
+    assert error_of(case, kernel_device, Backend.TRITON) < TOLERANCE[torch.float32]
 
 
 @pytest.mark.usefixtures("loads")

@@ -10,79 +10,103 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from sparsetol_kernels.backend import capability_of
 from sparsetol_kernels.on_triton.block_sparse import Tiles, tiles_for
 from sparsetol_kernels.on_triton.descriptors import described
+from sparsetol_kernels.on_triton.scans import running_max
 from sparsetol_kernels.on_triton.softmax import absorb, add_sink, finish, scaled
 
-TILE = 4096
-"""Places, or keys, that one step of `line_index` takes."""
-
-MET = 1024
-"""Places that one program of `met_places` takes."""
-
-INDEX = {"num_warps": 8}
-"""How Triton runs `line_index`."""
+TILE = 512
+"""Places, or keys, that one program of `met_places` and one of `line_index` take."""
 
 
 @triton.jit
-def _later(one, other):
-    return tl.maximum(one, other)
+def _met(slashes, offset, own_inside, before, length):
+    """Whether an offset up to here in the row, or one from `before` on in the row ahead of it, is a diagonal's."""
+    own = tl.load(slashes + offset, mask=own_inside & (offset < length), other=0).to(tl.int32)
+    earlier = tl.load(slashes + before, mask=(before >= 0) & (before < length), other=0).to(tl.int32)
+    return running_max(own, 1) | running_max(earlier, 1, reverse=True)
 
 
 @triton.jit
-def met_places(Slashes, Met, length, places, BLOCK: tl.constexpr, TILE: tl.constexpr):
-    """Grid: (tiles of places, heads). Whether one of the last BLOCK offsets is a diagonal's, as of `lines.crossed`."""
-    head = tl.program_id(1).to(tl.int64)
-    begin = (tl.program_id(0) * (TILE // BLOCK) + tl.arange(0, TILE // BLOCK)) * BLOCK
+def met_places(
+    Slashes, Columns, Met, Start, Open, First, Chosen, length, places, BLOCK: tl.constexpr, KEYS: tl.constexpr,
+    TILE: tl.constexpr,
+):  # fmt: skip
+    """Grid: (tiles of places, heads). Whether one of the last BLOCK offsets is a diagonal's, as of `lines.crossed`.
+
+    And of each tile of places what those after it must know: where the last run of met places starts that does so here,
+    or -1; how many places from the first on go on with a run; how many tiles of KEYS begin in other runs. And how many
+    columns are chosen among as many keys.
+    """
+    tile, head = tl.program_id(0), tl.program_id(1).to(tl.int64)
+    slashes = Slashes + head * length
+    begin = (tile * (TILE // BLOCK) + tl.arange(0, TILE // BLOCK)) * BLOCK
     offset = begin[:, None] + tl.arange(0, BLOCK)[None, :]
-    own = tl.load(Slashes + head * length + offset, mask=offset < length, other=0).to(tl.int32)
-    earlier = offset - (BLOCK - 1)
-    before = tl.load(Slashes + head * length + earlier, mask=(earlier >= 0) & (earlier < length), other=0).to(tl.int32)
-    met = tl.associative_scan(own, 1, _later) | tl.associative_scan(before, 1, _later, reverse=True)
+    met = _met(slashes, offset, offset >= 0, offset - (BLOCK - 1), length)
+    behind = _met(slashes, offset - 1, offset > begin[:, None], offset - BLOCK, length)
     tl.store(Met + head * places + offset, met.to(tl.uint8), mask=offset < places)
+    met = met & (offset < places).to(tl.int32)
+    place = tl.reshape(offset, [TILE])
+    met, starts = tl.reshape(met, [TILE]) != 0, tl.reshape(met & (behind == 0), [TILE]) != 0
+    run = running_max(tl.where(starts, place, -1), 0)
+    first = met & (run >= 0) & ((place - run) % KEYS == 0)
+    goes_on = tl.min(tl.where(met & (starts == 0), TILE, place - tile * TILE), 0)
+    at = head * tl.num_programs(0) + tile
+    tl.store(Start + at, tl.max(run, 0))
+    tl.store(Open + at, goes_on)
+    tl.store(First + at, tl.sum(first.to(tl.int32), 0))
+    chosen = tl.load(Columns + head * length + place, mask=place < length, other=0) != 0
+    tl.store(Chosen + at, tl.sum(chosen.to(tl.int32), 0))
 
 
 @triton.jit
 def line_index(
-    Met, Columns, Near, Wide, Ranges, Listed, Upto, length, places, most_ranges, row_blocks,
-    BLOCK: tl.constexpr, KEYS: tl.constexpr, TILE: tl.constexpr,
+    Met, Columns, Start, Open, First, Chosen, Near, Wide, Ranges, Listed, Upto,
+    length, places, most_ranges, row_blocks,
+    BLOCK: tl.constexpr, KEYS: tl.constexpr, TILE: tl.constexpr, TILES: tl.constexpr,
 ):  # fmt: skip
-    """Grid: (heads, 2). The first of a head indexes the diagonals for `vertical_slash_forward`, the second the columns.
+    """Grid: (tiles of places, heads, 2). Indexes the diagonals for `vertical_slash_forward`, or the columns.
 
     Runs of met places are cut into tiles of KEYS.
     """
-    head = tl.program_id(0).to(tl.int64)
-    before = 0
-    if tl.program_id(1) == 0:
+    tile, head = tl.program_id(0), tl.program_id(1).to(tl.int64)
+    other = tl.arange(0, TILES)
+    summaries, ahead_of_it = head * tl.num_programs(0) + other, other < tile
+    if tl.program_id(2) == 0:
+        # The run that is under way where each tile before this one begins, and what of it begins a tile of KEYS there.
+        since = tl.load(Start + summaries - 1, mask=(other > 0) & (other <= tile), other=-1)
+        since = running_max(since, 0)
+        start = tl.max(since, 0)
+        goes_on = tl.load(Open + summaries, mask=ahead_of_it, other=0)
+        from_start = other * TILE - since
+        here = (from_start + goes_on + KEYS - 1) // KEYS - (from_start + KEYS - 1) // KEYS
+        before = tl.load(First + summaries, mask=ahead_of_it, other=0) + tl.where(goes_on > 0, here, 0)
+        before = tl.sum(tl.where(ahead_of_it, before, 0), 0)
         met_from = Met + head * places
         near = Near + head * most_ranges
         wide = Wide + head * most_ranges
-        start = tl.full([], -1, tl.int32)
-        for begin in tl.range(0, places, TILE):
-            place = begin + tl.arange(0, TILE)
-            met = tl.load(met_from + place, mask=place < places, other=0) != 0
-            behind = tl.load(met_from + place - 1, mask=(place > 0) & (place <= places), other=0) != 0
-            ahead = tl.load(met_from + place + 1, mask=place + 1 < places, other=0) != 0
-            run = tl.maximum(tl.associative_scan(tl.where(met & (behind == 0), place, -1), 0, _later), start)
-            first = met & ((place - run) % KEYS == 0)
-            number = before + tl.cumsum(first.to(tl.int32), 0)
-            tl.store(near + number - 1, place - (BLOCK - 1), mask=first)
-            ends = met & ((ahead == 0) | ((place + 1 - run) % KEYS == 0))
-            tl.store(wide + number - 1, (place - run) % KEYS + 1, mask=ends)
-            row_block = place // BLOCK
-            closes = (place % BLOCK == BLOCK - 1) & (row_block < row_blocks)
-            tl.store(Ranges + head * row_blocks + row_block, number, mask=closes)
-            before += tl.sum(first.to(tl.int32), 0)
-            start = tl.maximum(start, tl.max(run, 0))
+        place = tile * TILE + tl.arange(0, TILE)
+        met = tl.load(met_from + place, mask=place < places, other=0) != 0
+        behind = tl.load(met_from + place - 1, mask=(place > 0) & (place <= places), other=0) != 0
+        ahead = tl.load(met_from + place + 1, mask=place + 1 < places, other=0) != 0
+        run = tl.maximum(running_max(tl.where(met & (behind == 0), place, -1), 0), start)
+        first = met & ((place - run) % KEYS == 0)
+        number = before + tl.cumsum(first.to(tl.int32), 0)
+        tl.store(near + number - 1, place - (BLOCK - 1), mask=first)
+        ends = met & ((ahead == 0) | ((place + 1 - run) % KEYS == 0))
+        tl.store(wide + number - 1, (place - run) % KEYS + 1, mask=ends)
+        row_block = place // BLOCK
+        closes = (place % BLOCK == BLOCK - 1) & (row_block < row_blocks)
+        tl.store(Ranges + head * row_blocks + row_block, number, mask=closes)
     else:
-        for begin in tl.range(0, length, TILE):
-            key = begin + tl.arange(0, TILE)
-            chosen = tl.load(Columns + head * length + key, mask=key < length, other=0) != 0
-            number = before + tl.cumsum(chosen.to(tl.int32), 0)
-            tl.store(Listed + head * length + number - 1, key, mask=chosen)
-            closes = (key < length) & ((key % BLOCK == BLOCK - 1) | (key == length - 1))
-            tl.store(Upto + head * row_blocks + key // BLOCK, number, mask=closes)
-            before += tl.sum(chosen.to(tl.int32), 0)
+        before = tl.sum(tl.load(Chosen + summaries, mask=ahead_of_it, other=0), 0)
+        key = tile * TILE + tl.arange(0, TILE)
+        chosen = tl.load(Columns + head * length + key, mask=key < length, other=0) != 0
+        number = before + tl.cumsum(chosen.to(tl.int32), 0)
+        tl.store(Listed + head * length + number - 1, key, mask=chosen)
+        closes = (key < length) & ((key % BLOCK == BLOCK - 1) | (key == length - 1))
+        tl.store(Upto + head * row_blocks + key // BLOCK, number, mask=closes)
 
 
 @triton.jit
@@ -203,12 +227,15 @@ def line_lists(slashes: Tensor, columns: Tensor, block: int, keys: int) -> tuple
     ranges, upto = torch.empty(2, rows, row_blocks, dtype=torch.int32, device=slashes.device)
     listed = torch.empty(rows, length, dtype=torch.int32, device=slashes.device)
     met = torch.empty(rows, places, dtype=torch.uint8, device=slashes.device)
-    met_places[(triton.cdiv(places, MET), rows)](
-        slashes.contiguous().view(torch.uint8), met, length, places, BLOCK=block, TILE=MET
-    )
-    line_index[(rows, 2)](
-        met, columns.contiguous().view(torch.uint8), near, wide, ranges, listed, upto, length, places, most, row_blocks,
-        BLOCK=block, KEYS=keys, TILE=min(TILE, triton.next_power_of_2(places)), **INDEX,
+    tiles = triton.cdiv(places, TILE)
+    summaries = torch.empty(4, rows, tiles, dtype=torch.int32, device=slashes.device).unbind()
+    slashes, columns = (lines.contiguous().view(torch.uint8) for lines in (slashes, columns))
+    met_places[(tiles, rows)](
+        slashes, columns, met, *summaries, length, places, BLOCK=block, KEYS=keys, TILE=TILE
+    )  # fmt: skip
+    line_index[(tiles, rows, 2)](
+        met, columns, *summaries, near, wide, ranges, listed, upto, length, places, most, row_blocks,
+        BLOCK=block, KEYS=keys, TILE=TILE, TILES=triton.next_power_of_2(tiles),
     )  # fmt: skip
     return near, wide, ranges, listed, upto, met
 
@@ -219,8 +246,7 @@ def forward(
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
     """`vertical_slash_attention` with inputs that were checked; the last dimension of q, k and v is contiguous."""
     batch, heads, length, size = query.shape
-    capability = torch.cuda.get_device_capability(query.device) if query.is_cuda else (9, 0)
-    tiles = line_tiles(query.dtype, max(size, value.shape[3]), block, capability)
+    tiles = line_tiles(query.dtype, max(size, value.shape[3]), block, capability_of(query.device))
     near, wide, ranges, listed, upto, met = line_lists(slashes.flatten(0, 1), columns.flatten(0, 1), block, tiles.keys)
     row_blocks = ranges.shape[1]
     rows = [described(tensor, tiles.keys) for tensor in (key, value)]

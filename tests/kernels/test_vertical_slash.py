@@ -11,6 +11,7 @@ SHAPES = {
     "one token": (2, 1, 1, 16, 64),
     "window as long as the prompt": (2, 1, 70, 16, 70),
     "odd length": (2, 1, 150, 24, 100),
+    "four query heads a key head": (8, 2, 203, 16, 70),
 }
 
 

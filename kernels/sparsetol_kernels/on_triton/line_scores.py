@@ -10,6 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from sparsetol_kernels.backend import capability_of
 from sparsetol_kernels.on_triton.descriptors import described
 
 CHUNK = 2048
@@ -41,11 +42,13 @@ class Tiles:
     Attributes:
         peaks: of `partial_sums`, with a multiple of the other's rows.
         lines: of `line_sums`, with a multiple of its rows as keys.
+        shared: query heads of a key head, one after the other, that have a tile of `line_sums` together.
 
     """
 
     peaks: Tile
     lines: Tile
+    shared: int = 1
 
     @property
     def part(self) -> int:
@@ -55,7 +58,7 @@ class Tiles:
 
 @triton.jit
 def _rows(Source, Described, head, begin, at, row, inside, SIZE: tl.constexpr):
-    """One head's queries or keys from `begin` on, zero where not `inside`; by the descriptor, if there is one."""
+    """Queries or keys from `begin` on, from `head` on, zero where not `inside`; by the descriptor, if there is one."""
     WIDE: tl.constexpr = triton.next_power_of_2(SIZE)
     if Described is not None:
         return Described.load([0, head, begin, 0]).reshape([row.shape[0], WIDE])
@@ -117,46 +120,58 @@ def fold_rows(Peaks, Totals, LogSum, window, chunks, ROWS: tl.constexpr):
 def line_sums(
     Q, K, QueryRows, KeyRows, LogSum, ByTile, Parts,
     scale, length, window, row_tiles, padded, q_head, q_row, k_head, k_row,
-    GROUP: tl.constexpr, SIZE: tl.constexpr, ROWS: tl.constexpr, KEYS: tl.constexpr, PART: tl.constexpr,
+    GROUP: tl.constexpr, SHARED: tl.constexpr, SIZE: tl.constexpr,
+    ROWS: tl.constexpr, KEYS: tl.constexpr, PART: tl.constexpr,
 ):  # fmt: skip
-    """Grid: (strips, query heads). Sums of each tile's columns, and of the diagonals of a strip's parts.
+    """Grid: (strips, query heads / SHARED). Sums of each tile's columns, and of the diagonals of a strip's parts.
 
     A strip goes down the diagonal of the window: from tile to tile, both rows and keys move on by ROWS. So an entry of
     a tile lies on the same diagonal in all tiles of a strip, and entries are added first, diagonals once a strip.
+    SHARED query heads of a key head lie beside each other in a tile, so that its keys are read once for all of them.
 
     Of each part of PART keys and rows, rows are turned by their key's number. Then the entries that lie i rows after
     their key, counted in the part, are in row i, and so are those that lie PART - i rows before it.
     """
-    strip, head = tl.program_id(0), tl.program_id(1).to(tl.int64)
-    behind, within = tl.arange(0, ROWS), tl.arange(0, KEYS)
+    strip, first_head = tl.program_id(0), tl.program_id(1) * SHARED
+    behind, within = tl.arange(0, SHARED * ROWS), tl.arange(0, KEYS)
+    head = (first_head + behind // ROWS).to(tl.int64)
     # The first row's tile has its keys here; strips begin before the first key, so that the last row's tile meets it.
     start = strip * KEYS - (row_tiles - 1) * ROWS
-    paid = tl.zeros([KEYS, ROWS], tl.float32)
+    paid = tl.zeros([KEYS, SHARED * ROWS], tl.float32)
     first = tl.maximum(0, row_tiles - (strip + 1) * (KEYS // ROWS))
     for number in tl.range(first, tl.minimum(row_tiles, tl.cdiv(length - start, ROWS))):
-        row, begin = number * ROWS + behind, start + number * ROWS
+        row, begin = number * ROWS + behind % ROWS, start + number * ROWS
         key, position = begin + within, length - window + row
         inside = (key >= 0) & (key < length)
         q_begin = length - window + number * ROWS
-        q = _rows(Q + head * q_head, QueryRows, tl.program_id(1), q_begin, q_row, position, row < window, SIZE)
-        k = _rows(K + head // GROUP * k_head, KeyRows, tl.program_id(1) // GROUP, begin, k_row, key, inside, SIZE)
+        q = _rows(Q + head[:, None] * q_head, QueryRows, first_head, q_begin, q_row, position, row < window, SIZE)
+        key_head = first_head // GROUP
+        k = _rows(K + key_head.to(tl.int64) * k_head, KeyRows, key_head, begin, k_row, key, inside, SIZE)
         logit = tl.dot(k, q.T, input_precision="ieee") * scale - tl.load(LogSum + head * padded + row)[None, :]
         weight = tl.exp2(logit)
         if (begin < 0) | (begin + KEYS - 1 > length - window + number * ROWS):
             weight = tl.where(inside[:, None] & (key[:, None] <= position[None, :]), weight, 0.0)
         paid += weight
-        tl.store(ByTile + (head * row_tiles + number) * length + key, tl.sum(weight, 1), mask=inside)
+        of_head = (first_head + tl.arange(0, SHARED)).to(tl.int64)[None, :]
+        tl.store(
+            ByTile + (of_head * row_tiles + number) * length + key[:, None],
+            tl.sum(tl.reshape(weight, [KEYS, SHARED, ROWS]), 2), mask=inside[:, None],
+        )  # fmt: skip
+    # Parts beside each other: those of a head, and heads after that.
     ACROSS: tl.constexpr = ROWS // PART
-    CUT: tl.constexpr = KEYS // PART * ACROSS
+    BESIDE: tl.constexpr = SHARED * ACROSS
+    CUT: tl.constexpr = KEYS // PART * BESIDE
     # Keys of a part, then parts, then rows: a warp has whole parts, if there are as many, and adds up by itself.
-    paid = tl.permute(tl.reshape(paid, [KEYS // PART, PART, ACROSS, PART]), (1, 0, 2, 3))
+    paid = tl.permute(tl.reshape(paid, [KEYS // PART, PART, BESIDE, PART]), (1, 0, 2, 3))
     row = (tl.arange(0, PART * CUT) // CUT)[:, None] + tl.arange(0, PART)[None, :]
     paid = tl.gather(tl.reshape(paid, [PART * CUT, PART]), row % PART, 1)
     near = tl.sum(tl.reshape(tl.where(row < PART, paid, 0.0), [PART, CUT, PART]), 0)
     far = tl.sum(tl.reshape(tl.where(row < PART, 0.0, paid), [PART, CUT, PART]), 0)
     part, at = tl.arange(0, CUT)[:, None], tl.arange(0, PART)[None, :]
     parts = tl.num_programs(0) * (KEYS // PART)
-    into = Parts + ((head * 2 * ACROSS + part % ACROSS) * parts + strip * (KEYS // PART) + part // ACROSS) * PART + at
+    of_head, across = first_head + part % BESIDE // ACROSS, part % ACROSS
+    into = of_head.to(tl.int64) * 2 * ACROSS + across
+    into = Parts + (into * parts + strip * (KEYS // PART) + part // BESIDE) * PART + at
     tl.store(into, near)
     tl.store(into + ACROSS * parts * PART, far)
 
@@ -191,14 +206,15 @@ def fold_lines(
     tl.store(Slashes + head * length + line, total, mask=inside)
 
 
-def tiles_for(dtype: torch.dtype, size: int, capability: tuple[int, int]) -> Tiles:
-    """Tiles that do not spill."""
+def tiles_for(dtype: torch.dtype, size: int, group: int, capability: tuple[int, int]) -> Tiles:
+    """Tiles that do not spill, for `group` query heads on a key head."""
     if dtype == torch.float32:
         return Tiles(Tile(16, 16), Tile(16, 16))
     if size > 128:
         return Tiles(Tile(32, 32), Tile(32, 32))
     if capability[0] == 9:
-        return Tiles(Tile(128, 64, warps=8, stages=3), Tile(64, 128))
+        peaks = Tile(128, 64, warps=8, stages=3)
+        return Tiles(peaks, Tile(32, 64), 4) if group % 4 == 0 else Tiles(peaks, Tile(64, 128))
     return Tiles(Tile(128, 64), Tile(64, 64))
 
 
@@ -207,7 +223,7 @@ def line_scores(query: Tensor, key: Tensor, scale: float, window: int) -> tuple[
     heads, length, size = query.shape
     group = heads // key.shape[0]
     window = min(window, length)
-    tiles = tiles_for(query.dtype, size, torch.cuda.get_device_capability(query.device) if query.is_cuda else (9, 0))
+    tiles = tiles_for(query.dtype, size, group, capability_of(query.device))
     peak, line = tiles.peaks, tiles.lines
     chunks, row_tiles = -(-length // CHUNK), -(-window // line.rows)
     padded = -(-window // peak.rows) * peak.rows
@@ -225,9 +241,11 @@ def line_scores(query: Tensor, key: Tensor, scale: float, window: int) -> tuple[
     by_tile = query.new_empty(heads, row_tiles, length, dtype=torch.float32)
     parts = query.new_empty(heads, 2, strips * line.keys * line.rows // tiles.part, dtype=torch.float32)
     cut = {"ROWS": line.rows, "KEYS": line.keys, "PART": tiles.part}
-    line_sums[(strips, heads)](
-        query, key, described(query[None], line.rows), described(key[None], line.keys), log_sum, by_tile, parts,
-        scale, length, window, row_tiles, padded, *steps, GROUP=group, SIZE=size, **cut, **line.options,
+    rows = described(query[None], line.rows, tiles.shared)
+    line_sums[(strips, heads // tiles.shared)](
+        query, key, rows, described(key[None], line.keys), log_sum, by_tile, parts,
+        scale, length, window, row_tiles, padded, *steps,
+        GROUP=group, SHARED=tiles.shared, SIZE=size, **cut, **line.options,
     )  # fmt: skip
     columns, slashes = query.new_empty(2, heads, length, dtype=torch.float32)
     fold_lines[(-(-length // FOLDED), heads)](

@@ -83,7 +83,7 @@ def _ranking(pages: int) -> Build:
         select_pages,
         {"scores": "*fp32"} | dict.fromkeys(("budget", "lengths", "index", "count"), "*i32"),
         {"PAGE": 16, "BLOCK": block, "BLOCKS": blocks},
-        {"num_warps": ranking_warps(block)},
+        {"num_warps": ranking_warps(block, blocks)},
         odd=frozenset({"most", "index_batch", "index_head"}),
     )
 

@@ -218,9 +218,9 @@ def select_pages(
     for block in tl.range(1, BLOCKS):
         later = block * BLOCK + page
         least_later, largest_later, total_later, squares_later = _spread(_read(scores, later, earlier), later, earlier)
-        least, largest = tl.minimum(least, least_later), tl.maximum(largest, largest_later)
-        total += total_later
-        squares += squares_later
+        least, largest, total, squares = _both(
+            least, largest, total, squares, least_later, largest_later, total_later, squares_later
+        )
     low, high = _place(least), _place(largest) + 1
     below_low, below_high = BLOCK * BLOCKS - earlier, tl.full([], BLOCK * BLOCKS, tl.int32)
     left = below_high - keep
@@ -231,9 +231,9 @@ def select_pages(
         for block in tl.range(1, BLOCKS):
             later = _read(scores, block * BLOCK + page, earlier)
             one_later, two_later, three_later = _below(later, one, two, three)
-            below_one += one_later
-            below_two += two_later
-            below_three += three_later
+            below_one, below_two, below_three = _sums(
+                below_one, below_two, below_three, one_later, two_later, three_later
+            )
         low, high, below_low, below_high = _narrowed(left, low, high, below_low, below_high, one, below_one)
         low, high, below_low, below_high = _narrowed(left, low, high, below_low, below_high, two, below_two)
         low, high, below_low, below_high = _narrowed(left, low, high, below_low, below_high, three, below_three)
@@ -276,7 +276,7 @@ def launch(
     block, blocks = ranking_block(pages)
     select_pages[(heads, batch)](
         scores, budget, lengths, index, count, most, *scores.stride()[:2], *index.stride()[:2],
-        PAGE=page_size, BLOCK=block, BLOCKS=blocks, num_warps=ranking_warps(block),
+        PAGE=page_size, BLOCK=block, BLOCKS=blocks, num_warps=ranking_warps(block, blocks),
     )  # fmt: skip
     return index, count
 
@@ -287,6 +287,6 @@ def ranking_block(pages: int) -> tuple[int, int]:
     return block, triton.cdiv(pages, block)
 
 
-def ranking_warps(block: int) -> int:
-    """Warps of a program that picks from `block` scores at once."""
-    return min(8, max(4, block // SCORES_OF_A_WARP))
+def ranking_warps(block: int, blocks: int) -> int:
+    """Warps of a program that picks from `block` scores at a time; of several blocks 16, as 8 would spill."""
+    return 16 if blocks > 1 else min(8, max(4, block // SCORES_OF_A_WARP))

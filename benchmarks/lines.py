@@ -59,6 +59,7 @@ SOURCES = (
     "on_triton/line_budget.py",
     "on_triton/line_ranks.py",
     "on_triton/line_scores.py",
+    "on_triton/scans.py",
     "on_triton/softmax.py",
     "on_triton/vertical_slash.py",
 )

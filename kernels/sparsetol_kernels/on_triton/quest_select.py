@@ -26,7 +26,7 @@ class Scoring:
 
 SCORING = Scoring(pages=8, warps=1)
 SCORES_OF_A_WARP = 512
-"""In a program that picks pages, which has 4 or 8 warps."""
+"""In a program that picks pages, which has 4 or 8 warps; 16 where it picks from several blocks."""
 MOST_AT_ONCE = 8192
 """Scores that a program holds in registers; longer lists are read again in every round of the search."""
 

@@ -47,8 +47,13 @@ def _code(text: str) -> str:
         if token.type in {tokenize.INDENT, tokenize.DEDENT}:
             parts.append(">" if token.type == tokenize.INDENT else "<")
         elif token.type == tokenize.STRING and "f" in re.split("[\"']", token.string.lower(), maxsplit=1)[0]:
-            # From Python 3.12 on, what stands in braces is tokens too.
-            parts.append(re.sub(r"\{[^{}]*\}", lambda field: field[0].replace(" ", ""), token.string))
+            # From Python 3.12 on, what stands in braces is tokens too, and doubled braces are single ones.
+            parts.append(re.sub(r"\{\{|\}\}|\{[^{}]*\}", _field, token.string))
         else:
             parts.append(token.string)
     return "".join(parts)
+
+
+def _field(found: re.Match[str]) -> str:
+    """What stands in braces in an f-string, or doubled braces, as tokens of Python 3.12 put together."""
+    return found[0][0] if found[0] in {"{{", "}}"} else found[0].replace(" ", "")

@@ -1,6 +1,6 @@
 """Block-sparse prefill on one CUDA GPU: dense and block-sparse attention of kept libraries against ours, in one run.
 
-    PYTHONPATH=.:kernels python -m benchmarks.prefill --out benchmarks/results/prefill-h100.json
+    PYTHONPATH=.:kernels python -m benchmarks.prefill --out benchmarks/results/prefill-h200.json
     python -m benchmarks.speedup_plot
 
 One sequence, 32 query heads, 8 key heads, head size 128, bfloat16, causal; queries and keys as a model hands them on,
@@ -39,6 +39,7 @@ from benchmarks.record import Record
 
 SOURCES = (
     "on_gluon/block_sparse.py",
+    "on_gluon/softmax.py",
     "on_triton/block_selection.py",
     "on_triton/block_sparse.py",
     "on_triton/softmax.py",
@@ -47,6 +48,8 @@ HEADS, KEY_HEADS, SIZE = 32, 8, 128
 LIBRARIES = ("fa3-fwd", "flash-attn-4", "nvidia-cutlass-dsl", "quack-kernels")
 LENGTHS = (32768, 131072, 8192, 4096)
 SPARSITIES = (0.5, 0.8, 0.9, 0.95)
+SMALLER_BLOCKS_AT = 32768
+"""Length at which blocks of 64, 32 and 16 are measured."""
 TOLERANCE = 1e-2
 
 
@@ -444,11 +447,12 @@ def main() -> None:
         # Of its own inputs and lists; a row's own failure is caught within.
         record.attempt(functools.partial(measure, record, length, fa3, fa4, arguments.quick), what="all", length=length)
         torch.cuda.empty_cache()
-    prompt = Prompt(32768)
-    record.attempt(
-        functools.partial(smaller_blocks, record, prompt, fa4, arguments.quick), what="smaller blocks", length=32768
-    )
+        if length == SMALLER_BLOCKS_AT:
+            prompt = Prompt(length)
+            each = functools.partial(smaller_blocks, record, prompt, fa4, arguments.quick)
+            record.attempt(each, what="smaller blocks", length=length)
     if arguments.tune:
+        prompt = Prompt(SMALLER_BLOCKS_AT)
         for block in (64, 16, 128, 32):
             record.attempt(functools.partial(tune, record, prompt, block), what="tile", block=block)
     table(record.rows)

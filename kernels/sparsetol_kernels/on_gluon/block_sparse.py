@@ -24,6 +24,7 @@ from triton.experimental.gluon.language.nvidia.hopper import (
 from triton.experimental.gluon.nvidia.hopper import TensorDescriptor
 
 from sparsetol_kernels.errors import BackendError
+from sparsetol_kernels.on_gluon.softmax import by_threads, raised, row_sums, row_tops, shrunk, to_threads
 
 # Renamed in Triton 3.9.
 async_load = getattr(tma, "async_load", None) or tma.async_copy_global_to_shared
@@ -87,19 +88,6 @@ def _produce(
 
 
 @gluon.jit
-def _done(total):
-    """Hand back sums that the assembler must finish first.
-
-    Left alone, it moves the next wait ahead of all exponentials that do not touch memory. It moves no wait past an
-    instruction that may stop the program, and this one depends on every exponential; no sum is below zero.
-    """
-    return gl.inline_asm_elementwise(
-        "{ .reg .pred below; setp.lt.f32 below, $1, 0f00000000; @below trap; mov.b32 $0, $1; }",
-        "=f,f", [total], dtype=gl.float32, is_pure=False, pack=1,
-    )  # fmt: skip
-
-
-@gluon.jit
 def _consume(
     o_desc, q_shared, k_shared, v_shared, q_ready, q_free, k_ready, k_free, v_ready, v_free, Out, LogSum,
     Index, Count, Starts, scale, heads, index_heads, row_blocks, most, length, tiles, first, span, step,
@@ -116,9 +104,12 @@ def _consume(
     column = gl.arange(0, 128, layout=gl.SliceLayout(0, s_layout))
     taken = 0
     turn = 0
+    following = _tile(gl.program_id(0) * first, Count, Starts, heads, index_heads, row_blocks, length, PADDED)
     for t in range(gl.program_id(0) * first, gl.minimum(gl.program_id(0) * first + span, tiles), step):
-        batch, head, first_row, start, list_of, listed = _tile(
-            t, Count, Starts, heads, index_heads, row_blocks, length, PADDED
+        batch, head, first_row, start, list_of, listed = following
+        # The next tile's count is on its way while this one is computed.
+        following = _tile(
+            gl.minimum(t + step, tiles - 1), Count, Starts, heads, index_heads, row_blocks, length, PADDED
         )
         out_rows = first_row + WHICH * 64 + gl.arange(0, 64, layout=o_rows)
         if listed > 0:
@@ -138,10 +129,11 @@ def _consume(
             mbarrier.arrive(k_free.index(slot), count=1)
             row = first_row + within
             s = gl.where(gl.expand_dims(row, 1) >= gl.expand_dims(last_key + column, 0), s, -1e30)
-            peak = gl.max(s, 1) * scale
-            p = gl.exp2(s * scale - gl.expand_dims(peak, 1))
-            total = gl.sum(p, 1)
-            weights = gl.convert_layout(p.to(dtype), p_layout)
+            highest = row_tops(s) * scale
+            peak = gl.expand_dims(gl.max(highest, 1), 1) + gl.zeros_like(highest)
+            p = gl.exp2(by_threads(s) * scale - to_threads(peak)).reshape([64, 128])
+            total = row_sums(p)
+            weights = gl.convert_layout(p.to(dtype), p_layout, assert_trivial=True)
             o = gl.zeros([64, SIZE], gl.float32, o_layout)
             for _ in range(1, listed):
                 before = taken % STAGES
@@ -157,20 +149,16 @@ def _consume(
                 o_next = warpgroup_mma(weights, v_shared.index(before).reshape([128, SIZE]), o, is_async=True)
                 s = warpgroup_mma_wait(1, deps=(s_next,))
                 mbarrier.arrive(k_free.index(slot), count=1)
-                higher = gl.maximum(peak, gl.max(s, 1) * scale)
-                p = gl.exp2(s * scale - gl.expand_dims(higher, 1))
-                shrink = gl.exp2(peak - higher)
-                total = total * shrink + gl.sum(p, 1)
-                peak = higher
-                weights_next = gl.convert_layout(p.to(dtype), p_layout)
-                # The softmax runs beside the second product only if it stays ahead of the wait for it.
-                total = _done(total)
-                o, weights, weights_next, total, shrink = warpgroup_mma_wait(
-                    0, deps=(o_next, weights, weights_next, total, shrink)
-                )
+                higher, moved = raised(row_tops(s) * scale, peak)
+                # By now the second product is all but done, and its weights may be overwritten.
+                o, weights, higher = warpgroup_mma_wait(0, deps=(o_next, weights, higher))
                 mbarrier.arrive(v_free.index(before), count=1)
-                weights = weights_next
-                o = o * gl.expand_dims(gl.convert_layout(shrink, o_rows), 1)
+                shrink = gl.exp2(peak - higher)
+                peak = higher
+                o = shrunk(o, shrink, moved, SIZE, o_layout)
+                p = gl.exp2(by_threads(s) * scale - to_threads(peak)).reshape([64, 128])
+                total = total * shrink + row_sums(p)
+                weights = gl.convert_layout(p.to(dtype), p_layout, assert_trivial=True)
             slot = taken % STAGES
             mbarrier.wait(v_ready.index(slot), (taken // STAGES) & 1)
             o = warpgroup_mma(weights, v_shared.index(slot).reshape([128, SIZE]), o, is_async=True)
@@ -178,10 +166,12 @@ def _consume(
             mbarrier.arrive(v_free.index(slot), count=1)
             taken += 1
             # Every row has a key: of its own block at least itself, of an earlier one all.
-            o = o * gl.expand_dims(gl.convert_layout(1.0 / total, o_rows), 1)
+            whole = gl.convert_layout(gl.sum(total, 1), s_rows)
+            o = o * gl.expand_dims(gl.convert_layout(1.0 / whole, o_rows), 1)
             if LOG_SUM:
-                sums = LogSum + (batch * heads + head).to(gl.int64) * length + start
-                gl.store(sums + row, (peak + gl.log2(total)) * 0.6931471805599453, mask=row < length - start)
+                kept = LogSum + (batch * heads + head).to(gl.int64) * length + start
+                highest = gl.convert_layout(gl.max(peak, 1), s_rows)
+                gl.store(kept + row, (highest + gl.log2(whole)) * 0.6931471805599453, mask=row < length - start)
             query.store(o.to(dtype))
             fence_async_shared()
             async_store(o_desc, [batch, head, start + first_row + WHICH * 64, 0], q_shared.index(place * 2 + WHICH))

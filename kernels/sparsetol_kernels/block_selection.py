@@ -44,12 +44,19 @@ def select_blocks(
         BackendError: where the named backend does not take the call.
 
     """
-    require(query.dim() == 4, _NAME, f"query has {query.dim()} dimensions; wanted [batch, query heads, length, size]")
+    require(
+        query.dim() == 4,
+        _NAME,
+        lambda: f"query has {query.dim()} dimensions; wanted [batch, query heads, length, size]",
+    )
     batch, heads, length, size = query.shape
     require_shape(_NAME, "key", key, (batch, None, length, size), f"[{batch}, key heads, {length}, {size}]")
-    require(heads % key.shape[1] == 0, _NAME, f"{heads} query heads must be a multiple of {key.shape[1]} key heads")
+    require(
+        heads % key.shape[1] == 0, _NAME,
+        lambda: f"{heads} query heads must be a multiple of {key.shape[1]} key heads",
+    )  # fmt: skip
     require_alike(_NAME, "query and key", query, key)
-    require(block >= 1, _NAME, f"block {block} must be at least 1 token")
+    require(block >= 1, _NAME, lambda: f"block {block} must be at least 1 token")
     blocks = -(-length // block)
     require_shape(_NAME, "counts", counts, (blocks,), f"[{blocks} row blocks of {block} for length {length}]")
     require_type(_NAME, "counts", counts, torch.int32, query.device)

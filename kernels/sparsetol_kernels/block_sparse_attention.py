@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sparsetol_kernels.attention import Scoring, attend_with_log_sum
 from sparsetol_kernels.backend import Backend, checking_indices, choose_backend, gluon_serves, triton_serves
-from sparsetol_kernels.errors import require, require_shape, require_type
+from sparsetol_kernels.errors import InputError, require, require_shape, require_type
 from sparsetol_kernels.inputs import check_prompt, check_scores, fits_tma, rows_contiguous
 
 if TYPE_CHECKING:
@@ -174,8 +174,8 @@ def _check(
     check_prompt(_NAME, query, key, value)
     batch, heads, length, _ = query.shape
     key_heads = key.shape[1]
-    require(scale > 0, _NAME, f"scale {scale} must be above 0")
-    require(block >= 1, _NAME, f"block {block} must be at least 1 token")
+    require(scale > 0, _NAME, lambda: f"scale {scale} must be above 0")
+    require(block >= 1, _NAME, lambda: f"block {block} must be at least 1 token")
     rows = -(-length // block)
     require_shape(
         _NAME, "block_index", index, (batch, None, rows, None),
@@ -183,8 +183,9 @@ def _check(
     )  # fmt: skip
     require(
         index.shape[1] in {heads, key_heads},
-        _NAME, f"block_index has {index.shape[1]} heads; wanted {heads} (query heads) or {key_heads} (key heads)",
-    )  # fmt: skip
+        _NAME,
+        lambda: f"block_index has {index.shape[1]} heads; wanted {heads} (query heads) or {key_heads} (key heads)",
+    )
     require_shape(
         _NAME, "block_count", count, (batch, index.shape[1], rows), f"{list(index.shape[:3])}, as block_index"
     )
@@ -201,20 +202,22 @@ def _check_indices(index: Tensor, count: Tensor, block: int, length: int, starts
     row_block = torch.arange(index.shape[2], device=index.device)[:, None]
     place = torch.arange(index.shape[3], device=index.device)
     if starts is not None:
-        require(bool(((starts >= 0) & (starts < length)).all()), _NAME, f"starts must be at least 0 and under {length}")
+        inside = bool(((starts >= 0) & (starts < length)).all())
+        require(inside, _NAME, lambda: f"starts must be at least 0 and under {length}")
     first = torch.zeros_like(count[:, 0, 0]) if starts is None else starts
     used = (row_block.flatten() * block < (length - first)[:, None])[:, None]
     short = (count >= 0) & (count <= index.shape[3])
     require(
-        bool((short | ~used).all()), _NAME, f"block_count must be 0 to {index.shape[3]}, the entries of block_index"
+        bool((short | ~used).all()),
+        _NAME,
+        lambda: f"block_count must be 0 to {index.shape[3]}, the entries of block_index",
     )
     real = (place < count[..., None]) & used[..., None]
     wrong = real & ((index < 0) | (index > row_block))
     wrong[..., 1:] |= real[..., 1:] & (index[..., 1:] <= index[..., :-1])
     if bool(wrong.any()):
         sequence, head, row, entry = (int(part) for part in wrong.nonzero()[0])
-        require(
-            False, _NAME,
-            f"block_index[{sequence}, {head}, {row}] holds {int(index[sequence, head, row, entry])} at place {entry}; "
-            f"wanted strictly ascending blocks of 0 to {row}",
-        )  # fmt: skip
+        raise InputError(
+            f"{_NAME}: block_index[{sequence}, {head}, {row}] holds {int(index[sequence, head, row, entry])} at place "
+            f"{entry}; wanted strictly ascending blocks of 0 to {row}"
+        )

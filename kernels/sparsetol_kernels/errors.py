@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -18,10 +20,13 @@ class BackendError(KernelError, RuntimeError):
     """A backend was asked for by name that cannot compute the call here."""
 
 
-def require(condition: bool, operation: str, message: str) -> None:
-    """Raise `InputError` naming the operation unless `condition` holds."""
+def require(condition: bool, operation: str, message: str | Callable[[], str]) -> None:
+    """Raise `InputError` naming the operation unless `condition` holds.
+
+    A message that is put together is given as a function, so that calls in order do not pay for it.
+    """
     if not condition:
-        raise InputError(f"{operation}: {message}")
+        raise InputError(f"{operation}: {message if isinstance(message, str) else message()}")
 
 
 def require_shape(operation: str, name: str, tensor: Tensor, shape: tuple[int | None, ...], wanted: str) -> None:

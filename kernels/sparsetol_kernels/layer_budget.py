@@ -42,7 +42,7 @@ def layer_lines_that_fit(
 
     """
     check_lines(_NAME, ("column_rank", "slash_rank"), column_rank, slash_rank, torch.int32)
-    require(0 < most < 1 << 31, _NAME, f"most {most} must be 1 to {(1 << 31) - 1}")
+    require(0 < most < 1 << 31, _NAME, lambda: f"most {most} must be 1 to {(1 << 31) - 1}")
     if budget_backend(_NAME, column_rank, block, backend) is Backend.PYTORCH:
         return _by_counting(column_rank, slash_rank, budget, most, block)
     from sparsetol_kernels.on_triton.line_budget import search

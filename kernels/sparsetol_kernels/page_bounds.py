@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sparsetol_kernels.backend import triton_serves
-from sparsetol_kernels.errors import require
+from sparsetol_kernels.errors import InputError, require
 
 _NAME = "update_page_bounds"
 
@@ -36,7 +36,7 @@ def update_page_bounds(
 
     """
     check_bounds(_NAME, low, high, key, starts, lengths, page_size)
-    require(new >= 1, _NAME, f"new {new} must be at least 1 token")
+    require(new >= 1, _NAME, lambda: f"new {new} must be at least 1 token")
     torch.ops.sparsetol.update_page_bounds(low, high, key, starts, lengths, new, page_size)
 
 
@@ -77,30 +77,28 @@ def check_bounds(
     operation: str, low: Tensor, high: Tensor, key: Tensor, starts: Tensor, lengths: Tensor, page_size: int
 ) -> None:
     """Raise `InputError` where the bounds do not fit the cache."""
-    require(page_size >= 1, operation, f"page_size {page_size} must be at least 1 token")
-    require(key.dim() == 4, operation, f"key {tuple(key.shape)} must be [batch, key heads, capacity, head size]")
+    require(page_size >= 1, operation, lambda: f"page_size {page_size} must be at least 1 token")
+    require(
+        key.dim() == 4, operation, lambda: f"key {tuple(key.shape)} must be [batch, key heads, capacity, head size]"
+    )
     batch, heads, capacity, size = key.shape
     pages = -(-capacity // page_size)
     for name, tensor in (("low", low), ("high", high)):
         fits = tensor.dim() == 4 and tensor.shape[2] >= pages
-        require(
-            fits and (*tensor.shape[:2], tensor.shape[3]) == (batch, heads, size),
-            operation,
-            f"{name} {tuple(tensor.shape)} must be {(batch, heads, pages, size)}, or with more pages",
-        )
-        require(tensor.dtype == key.dtype, operation, f"{name} is {tensor.dtype} and key {key.dtype}")
+        if not fits or (*tensor.shape[:2], tensor.shape[3]) != (batch, heads, size):
+            wanted = f"{(batch, heads, pages, size)}, or with more pages"
+            raise InputError(f"{operation}: {name} {tuple(tensor.shape)} must be {wanted}")
+        if tensor.dtype != key.dtype:
+            raise InputError(f"{operation}: {name} is {tensor.dtype} and key {key.dtype}")
     require(
         low.stride() == high.stride(),
         operation,
-        f"low and high must have equal strides, not {low.stride()} and {high.stride()}",
+        lambda: f"low and high must have equal strides, not {low.stride()} and {high.stride()}",
     )
     for name, tensor in (("starts", starts), ("lengths", lengths)):
-        require(
-            tensor.shape == (batch,) and tensor.dtype == torch.int32,
-            operation,
-            f"{name} is {tensor.dtype} {tuple(tensor.shape)}, must be torch.int32 ({batch},)",
-        )
+        if tensor.shape != (batch,) or tensor.dtype != torch.int32:
+            found = f"{name} is {tensor.dtype} {tuple(tensor.shape)}"
+            raise InputError(f"{operation}: {found}, must be torch.int32 ({batch},)")
     for name, tensor in (("low", low), ("high", high), ("starts", starts), ("lengths", lengths)):
-        require(
-            tensor.device == key.device, operation, f"{name} and key are on different devices; key is on {key.device}"
-        )
+        if tensor.device != key.device:
+            raise InputError(f"{operation}: {name} and key are on different devices; key is on {key.device}")

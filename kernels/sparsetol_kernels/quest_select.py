@@ -60,17 +60,21 @@ def quest_select(
     require(
         query.dim() == 3 and (query.shape[0], query.shape[2]) == (batch, size) and query.shape[1] % heads == 0,
         _NAME,
-        f"query {tuple(query.shape)} does not fit key {tuple(key.shape)}: batch and head size must be equal, and "
-        "query heads a multiple of key heads",
+        lambda: (
+            f"query {tuple(query.shape)} does not fit key {tuple(key.shape)}: batch and head size must be equal, and "
+            "query heads a multiple of key heads"
+        ),
     )
     require_alike(_NAME, "query and key", query, key)
     require(
         budget.shape == (batch,) and budget.dtype == torch.int32 and budget.device == key.device,
         _NAME,
-        f"budget is {budget.dtype} {tuple(budget.shape)} on {budget.device}, must be torch.int32 ({batch},) on "
-        f"{key.device}",
+        lambda: (
+            f"budget is {budget.dtype} {tuple(budget.shape)} on {budget.device}, must be torch.int32 ({batch},) on "
+            f"{key.device}"
+        ),
     )
-    require(most >= 1, _NAME, f"most {most} must be at least 1: the current page is always read")
+    require(most >= 1, _NAME, lambda: f"most {most} must be at least 1: the current page is always read")
     out: tuple[Tensor, Tensor] = torch.ops.sparsetol.quest_select(
         query, key, low, high, budget, starts, lengths, page_size, most
     )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sparsetol_kernels.backend import Backend, checking_indices, triton_serves
-from sparsetol_kernels.errors import require
+from sparsetol_kernels.errors import InputError, require
 
 _NAME = "sparse_decode_attention"
 DTYPES = (torch.bfloat16, torch.float16, torch.float32)
@@ -201,72 +201,76 @@ def _check(
     require(
         (query.dim(), key.dim(), value.dim()) == (3, 4, 4),
         _NAME,
-        f"query, key and value have {query.dim()}, {key.dim()} and {value.dim()} dimensions; wanted "
-        "[batch, query heads, head size] and twice [batch, key heads, capacity, size]",
+        lambda: (
+            f"query, key and value have {query.dim()}, {key.dim()} and {value.dim()} dimensions; wanted "
+            "[batch, query heads, head size] and twice [batch, key heads, capacity, size]"
+        ),
     )
     batch, query_heads, size = query.shape
     _, heads, capacity, _ = key.shape
     require(
         (key.shape[0], key.shape[3]) == (batch, size) and heads > 0 and query_heads % max(heads, 1) == 0,
         _NAME,
-        f"key {tuple(key.shape)} does not fit query {tuple(query.shape)}: batch and head size must be equal, "
-        "and query heads a multiple of key heads",
+        lambda: (
+            f"key {tuple(key.shape)} does not fit query {tuple(query.shape)}: batch and head size must be equal, "
+            "and query heads a multiple of key heads"
+        ),
     )
     require(
         value.shape[:3] == key.shape[:3],
         _NAME,
-        f"value {tuple(value.shape)} must have as many sequences, heads and tokens as the key: "
-        f"{(batch, heads, capacity)}",
+        lambda: (
+            f"value {tuple(value.shape)} must have as many sequences, heads and tokens as the key: "
+            f"{(batch, heads, capacity)}"
+        ),
     )
     require(
         index.dim() == 3 and index.shape[:2] == (batch, heads),
         _NAME,
-        f"index {tuple(index.shape)} must be [batch, key heads, most] = [{batch}, {heads}, most]",
+        lambda: f"index {tuple(index.shape)} must be [batch, key heads, most] = [{batch}, {heads}, most]",
     )
     numbers = {"index": index, "count": count, "starts": starts, "lengths": lengths}
     shapes = {"count": (batch, heads), "starts": (batch,), "lengths": (batch,)}
     for name, shape in shapes.items():
-        require(numbers[name].shape == shape, _NAME, f"{name} {tuple(numbers[name].shape)} must be {shape}")
+        if numbers[name].shape != shape:
+            raise InputError(f"{_NAME}: {name} {tuple(numbers[name].shape)} must be {shape}")
     if sinks is not None:
-        require(sinks.shape == (query_heads,), _NAME, f"sinks {tuple(sinks.shape)} must be {(query_heads,)}")
+        require(sinks.shape == (query_heads,), _NAME, lambda: f"sinks {tuple(sinks.shape)} must be {(query_heads,)}")
     require(
         query.dtype in (*DTYPES, torch.float64),
         _NAME,
-        f"query is {query.dtype}; wanted bfloat16, float16, float32 or, in PyTorch alone, float64",
+        lambda: f"query is {query.dtype}; wanted bfloat16, float16, float32 or, in PyTorch alone, float64",
     )
     for name, tensor in (("key", key), ("value", value)):
-        require(tensor.dtype == query.dtype, _NAME, f"{name} is {tensor.dtype} and query {query.dtype}")
+        if tensor.dtype != query.dtype:
+            raise InputError(f"{_NAME}: {name} is {tensor.dtype} and query {query.dtype}")
     for name, tensor in numbers.items():
-        require(tensor.dtype == torch.int32, _NAME, f"{name} is {tensor.dtype}, must be torch.int32")
+        if tensor.dtype != torch.int32:
+            raise InputError(f"{_NAME}: {name} is {tensor.dtype}, must be torch.int32")
     for name, other in {"key": key, "value": value, "sinks": sinks, **numbers}.items():
-        require(
-            other is None or other.device == query.device,
-            _NAME,
-            f"{name} and query are on different devices; query is on {query.device}",
-        )
-    require(page_size >= 1, _NAME, f"page_size {page_size} must be at least 1 token")
-    require(window is None or window >= 1, _NAME, f"window {window} must be at least 1 token, or None for all")
-    require(softcap is None or softcap > 0, _NAME, f"softcap {softcap} must be above 0, or None for none")
+        if other is not None and other.device != query.device:
+            raise InputError(f"{_NAME}: {name} and query are on different devices; query is on {query.device}")
+    require(page_size >= 1, _NAME, lambda: f"page_size {page_size} must be at least 1 token")
+    require(window is None or window >= 1, _NAME, lambda: f"window {window} must be at least 1 token, or None for all")
+    require(softcap is None or softcap > 0, _NAME, lambda: f"softcap {softcap} must be above 0, or None for none")
 
 
 def _check_numbers(key: Tensor, index: Tensor, count: Tensor, starts: Tensor, lengths: Tensor, page_size: int) -> None:
     capacity, most = key.shape[2], index.shape[2]
     for sequence, (start, length) in enumerate(zip(starts.tolist(), lengths.tolist(), strict=True)):
-        require(
-            start >= 0 and length >= 0 and start + length <= capacity,
-            _NAME,
-            f"sequence {sequence} starts at {start} and has {length} tokens, which must lie within the cache's "
-            f"{capacity}",
-        )
+        if start < 0 or length < 0 or start + length > capacity:
+            raise InputError(
+                f"{_NAME}: sequence {sequence} starts at {start} and has {length} tokens, which must lie within the "
+                f"cache's {capacity}"
+            )
     for sequence, head in ((count < 0) | (count > most)).nonzero().tolist():
         found = int(count[sequence, head])
-        require(condition=False, operation=_NAME, message=f"count[{sequence}, {head}] is {found}, must be 0 to {most}")
+        raise InputError(f"{_NAME}: count[{sequence}, {head}] is {found}, must be 0 to {most}")
     counted = torch.arange(most, device=index.device) < count[..., None]
     pages = (lengths + page_size - 1) // page_size
     for sequence, head, entry in (counted & ((index < 0) | (index >= pages[:, None, None]))).nonzero().tolist():
         found = int(index[sequence, head, entry])
-        message = (
-            f"index[{sequence}, {head}, {entry}] is {found}; sequence {sequence} has pages 0 to "
+        raise InputError(
+            f"{_NAME}: index[{sequence}, {head}, {entry}] is {found}; sequence {sequence} has pages 0 to "
             f"{int(pages[sequence]) - 1} ({int(lengths[sequence])} tokens, {page_size} a page)"
         )
-        require(condition=False, operation=_NAME, message=message)

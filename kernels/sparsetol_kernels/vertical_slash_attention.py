@@ -135,6 +135,6 @@ def _check(
     for name, lines in (("columns", columns), ("slashes", slashes)):
         require_shape(_NAME, name, lines, (batch, heads, length), f"[batch {batch}, query heads {heads}, {length}]")
         require_type(_NAME, name, lines, torch.bool, query.device)
-    require(block >= 1, _NAME, f"block {block} must be at least 1 row")
-    require(scale > 0 and math.isfinite(scale), _NAME, f"scale {scale} must be above 0")
+    require(block >= 1, _NAME, lambda: f"block {block} must be at least 1 row")
+    require(scale > 0 and math.isfinite(scale), _NAME, lambda: f"scale {scale} must be above 0")
     check_scores(_NAME, query, softcap, sinks)

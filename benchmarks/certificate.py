@@ -1,7 +1,7 @@
 """A certificate of a model, from end to end: what the sweep takes, and whether the contract that it writes holds.
 
-    python -m benchmarks.certificate baselines/reference/model --work /tmp/certificate
-    python -m benchmarks.certificate baselines/reference/model --work /tmp/certificate --repetitions 100
+    python -m benchmarks.certificate baselines/reference/model --work certificate
+    python -m benchmarks.certificate baselines/reference/model --work certificate --repetitions 100
 
 Writes a contract with every method into the work folder, records dense baselines, sweeps, and then gates the contract
 that the sweep wrote again and again, each time on items of another seed, `--at-once` of them side by side, which take

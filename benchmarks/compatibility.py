@@ -4,7 +4,7 @@
 
 installs each version with what it needs into a folder of its own, put before the environment's packages, and writes
 `benchmarks/results/compatibility.json`: a version's row replaces what an earlier run found for it, and rows of other
-versions stay while the environment is the same. It takes three to five minutes a version on two cores.
+versions stay while the environment is the same. It takes about ten minutes a version on two cores.
 """
 
 from __future__ import annotations

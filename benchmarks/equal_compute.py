@@ -5,7 +5,7 @@
     python benchmarks/equal_compute.py --device cuda --out benchmarks/results/equal_compute-cuda.json
 
 Prompts are read, and tokens are decoded over a cache of random keys and values, through the engine's own attention.
-The cache is allocated beforehand, as serving engines have it; the gate's own cache is copied at every step. What is
+The cache is allocated beforehand, as serving engines and the gate have it. What is
 timed does not count how sparse it is. On a CPU a time is that of the process on one thread, so that what else the
 machine does counts little. On CUDA it is the sum of the kernels' times, so that the gaps between launches, which a
 serving engine closes by graphs, do not count. Wall time stands beside it. A point's time is the least of its repeats,

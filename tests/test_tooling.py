@@ -27,6 +27,19 @@ def test_every_dependency_is_pinned() -> None:
     assert names - pinned - {"types-pyyaml"} == set()
 
 
+def test_tables_have_as_many_cells_in_each_row() -> None:
+    paths = [REPOSITORY / "README.md", *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("benchmarks/*.md")]
+    torn = []
+    for path in paths:
+        text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+        for table in re.findall(r"(?:^\|.*\|$\n?)+", text, re.MULTILINE):
+            # A bar with a backslash before it belongs to a cell.
+            cells = {len(re.findall(r"(?<!\\)\|", row)) for row in table.strip().splitlines()}
+            torn += [f"{path.name}: {table.splitlines()[0]}"] * (len(cells) > 1)
+
+    assert torn == []
+
+
 def test_changelog_fragments_name_an_issue_and_a_kind() -> None:
     kinds = {
         entry["directory"]

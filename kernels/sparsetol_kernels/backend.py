@@ -18,6 +18,7 @@ import torch
 from sparsetol_kernels.errors import BackendError
 
 LEAST_CAPABILITY = (8, 0)
+LEAST_TRITON = (3, 6)
 """Compute capability from which the Triton kernels run."""
 
 GLUON_TRITONS = ((3, 6), (3, 7), (3, 9))
@@ -56,7 +57,7 @@ def checking_indices() -> bool:
     """Whether operations read their index tensors back to the host and refuse entries that are out of range.
 
     It costs a synchronisation a call and is meant for debugging; the environment variable SPARSETOL_KERNELS_DEBUG=1
-    turns it on. Indices that are out of range are undefined behaviour without it.
+    turns it on. Without it, indices that are out of range are left out where an operation says so, and undefined elsewhere.
     """
     return os.environ.get("SPARSETOL_KERNELS_DEBUG") == "1"
 
@@ -77,8 +78,8 @@ def triton_version() -> tuple[int, int] | None:
 
 
 def triton_serves(device: torch.device) -> bool:
-    """Whether plain Triton kernels run on `device`."""
-    if triton_version() is None:
+    """Whether plain Triton kernels run on `device` with the installed Triton."""
+    if (triton_version() or (0, 0)) < LEAST_TRITON:
         return False
     if interpreting():
         return True

@@ -33,7 +33,7 @@ def select_blocks(
         most: the largest of `counts`, known on the host.
         block: tokens in a block.
         per_key_head: whether the query heads of a key head share one list, by the mean of their scores.
-        backend: what must compute it; None for the fastest that takes the call.
+        backend: what must compute it; None for the fastest on the device that takes the call.
 
     Returns:
         int32 `[batch, query heads, row blocks, most]`, ascending, undefined from the count on; and int32

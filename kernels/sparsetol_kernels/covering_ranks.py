@@ -84,7 +84,7 @@ def covering_ranks(
             where the prompt is shorter.
         floor: lines of a kind that each head has whatever they cover.
         most: what no score exceeds: the rows that were summed.
-        backend: what must compute it; None for the fastest that takes the call.
+        backend: what must compute it; None for the fastest on the device that takes the call.
 
     Raises:
         InputError: for tensors other than these, or more heads and tokens than 31 bits can rank.

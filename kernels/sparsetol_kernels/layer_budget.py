@@ -30,7 +30,7 @@ def layer_lines_that_fit(
         budget: causal query-key pairs of all heads.
         most: what all ranks are under, 1 to 2 ** 31 - 1.
         block: query rows in a row block.
-        backend: what must compute it; None for the fastest that takes the call.
+        backend: what must compute it; None for the fastest on the device that takes the call.
 
     Returns:
         What ranks of diagonals, and of columns, are under that are taken: int64 without dimensions each, the largest

@@ -28,7 +28,7 @@ def lines_that_fit(
         slash_rank: int32 `[heads, length]`, by offset (query position - key position).
         budget: causal query-key pairs of a head.
         block: query rows in a row block.
-        backend: what must compute it; None for the fastest that takes the call.
+        backend: what must compute it; None for the fastest on the device that takes the call.
 
     Returns:
         How many ranks of the diagonals, and of the columns, are taken: int64 `[heads]` each, 1 to `length` + 1.

@@ -34,7 +34,7 @@ def line_ranks(
         forced: how many columns and diagonals, from the first on, are taken before all others; all that there are where
             the prompt is shorter.
         most: what no score exceeds: the rows that were summed.
-        backend: what must compute it; None for the fastest that takes the call.
+        backend: what must compute it; None for the fastest on the device that takes the call.
 
     Returns:
         int32 `[heads, length]` each.

@@ -58,7 +58,8 @@ def vertical_slash_attention(
         softcap: scores become `softcap * tanh(score / softcap)`.
         sinks: `[query heads]`, a logit for each that joins the softmax and has no value.
         return_log_sum_exp: also return the natural logarithm of each softmax's denominator.
-        backend: what must compute it; None for the fastest that takes the call, as `vertical_slash_backend` names it.
+        backend: what must compute it; None for the fastest on the device that takes the call, as
+            `vertical_slash_backend` names it.
 
     Returns:
         `[batch, query heads, length, value size]` in the query's dtype; and None, or float32

@@ -57,7 +57,8 @@ def checking_indices() -> bool:
     """Whether operations read their index tensors back to the host and refuse entries that are out of range.
 
     It costs a synchronisation a call and is meant for debugging; the environment variable SPARSETOL_KERNELS_DEBUG=1
-    turns it on. Without it, indices that are out of range are left out where an operation says so, and undefined elsewhere.
+    turns it on. Without it, indices that are out of range are left out where an operation says so, and undefined
+    elsewhere.
     """
     return os.environ.get("SPARSETOL_KERNELS_DEBUG") == "1"
 

@@ -3,6 +3,8 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import beta
 
+from pytest_sparsetol.statistics import tail
+from pytest_sparsetol.statistics.errors import EvidenceError
 from pytest_sparsetol.statistics.tail import probability_positive
 
 
@@ -63,3 +65,54 @@ def test_far_tails_keep_their_relative_precision() -> None:
     assert probability_positive([1.0, -1e-9], [3, 1]) == pytest.approx(1, abs=1e-10)
     expected = beta.sf(0.9, 2, 40)
     assert probability_positive([0.1, -0.9], [2, 40]) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("items", [200, 420, 1000, 10_000, 100_000])
+@pytest.mark.parametrize("losses", [0, 2, 3, 10, 50])
+def test_many_items_with_few_losses_on_both_sides_of_their_mean(items: int, losses: int) -> None:
+    # From the far left of the mean, where the probability is close to 1, to the far right.
+    means = np.concatenate([np.logspace(-7, -1, 40), (losses + 1) / items * np.linspace(0.3, 3, 40)])
+    weights, counts = np.stack([1 - means, -means], axis=1), [losses + 1, items - losses]
+
+    expected = beta.sf(means, losses + 1, items - losses)
+
+    assert probability_positive(weights, counts) == pytest.approx(expected, abs=1e-10)
+    assert probability_positive(-weights, counts) == pytest.approx(1 - expected, abs=1e-10)
+
+
+def three_values(losses: int, same: int, gains: int, mean: float) -> float:
+    """P((1 - mean) G1 > mean G2 + (1 + mean) G3), by integrating over the share of G2 in G2 + G3."""
+    both = same + gains
+
+    def integrand(share: float) -> float:
+        least = (mean * share + (1 + mean) * (1 - share)) / (1 - mean)
+        return float(beta.pdf(share, same, gains) * beta.sf(least / (1 + least), losses + 1, both))
+
+    centre, spread = same / both, np.sqrt(same * gains / both**2 / (both + 1))
+    low, high = max(0.0, centre - 12 * spread - 40 / both), min(1.0, centre + 12 * spread + 40 / both)
+    return float(quad(integrand, low, high, limit=4000, epsabs=1e-13, epsrel=1e-12, points=[centre])[0])
+
+
+@pytest.mark.parametrize("items", [200, 420, 4000, 100_000])
+@pytest.mark.parametrize(("losses", "gains"), [(4, 1), (1, 1), (2, 7), (30, 20)])
+def test_losses_and_gains(items: int, losses: int, gains: int) -> None:
+    # Most terms pull one way, the few large ones the other: a path that bends by the large ones alone is wrong.
+    for mean in np.array([0.05, 0.3, 0.9, 1.5, 3]) * (losses + 1) / items:
+        found = probability_positive([1 - mean, -mean, -1 - mean], [losses + 1, items - losses - gains, gains])
+        assert found == pytest.approx(three_values(losses, items - losses - gains, gains, mean), abs=1e-9)
+
+
+def test_it_falls_where_all_weights_do() -> None:
+    random = np.random.default_rng(3)
+    for scores in (random.uniform(-1, 1, 900), random.beta(0.2, 3, 900), (random.random(900) < 0.02) * 1.0):
+        means = scores.mean() + np.linspace(-4, 4, 60) * scores.std() / 30
+        weights = np.concatenate([scores - means[:, None], 1 - means[:, None]], axis=1)
+
+        assert (np.diff(probability_positive(weights, np.ones(901))) <= 1e-10).all()
+
+
+def test_what_cannot_be_computed_is_an_error_and_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tail, "AGREEMENT", 0.0)
+
+    with pytest.raises(EvidenceError, match="could not be computed"):
+        probability_positive([1.0, -0.3], [2, 5])

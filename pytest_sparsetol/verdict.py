@@ -12,6 +12,9 @@ SPARSITY_TOLERANCE = 0.01
 LEAST_SPARSE_STEPS = 3
 """Decoding steps that a decode or kv policy must have acted on in most items: the first token comes out of prefill."""
 
+ROUNDING = 1e-12
+"""What misses a bound by its last digits alone does not miss it."""
+
 HEADROOM = 2.0
 """A total collapse to chance must cost at least this many times the allowed loss, or the cell is UNTESTABLE."""
 
@@ -32,7 +35,7 @@ def testable(dense: float, chance: float, threshold: float, minimum: float | Non
     if minimum is not None and dense < minimum:
         return "FAIL", f"dense scores {points(dense)}, under its minimum of {points(minimum)}"
     room = dense - chance
-    if room < HEADROOM * threshold:
+    if room < HEADROOM * threshold - ROUNDING:
         return (
             "UNTESTABLE",
             f"dense scores {points(dense)} (chance {points(chance)}): a total collapse would cost "

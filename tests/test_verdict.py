@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from pytest_sparsetol import verdict
 from pytest_sparsetol.result import CellResult
 from pytest_sparsetol.verdict import not_exercised
 
@@ -41,3 +42,10 @@ def test_quest_on_few_tokens_and_steps_says_what_to_do() -> None:
     )
     assert str(not_exercised(asked, [8])).endswith("use tasks with longer questions or answers")
     assert not_exercised(other, [8]) == "decode declares sparsity 0.9 and 0.880 was measured"
+
+
+def test_room_for_exactly_twice_the_allowed_loss_is_enough() -> None:
+    # Differences of decimal fractions fall short by their last digits.
+    for dense, chance, allowed in ((0.35, 0.25, 0.05), (0.3, 0.2, 0.05), (0.7, 0.5, 0.1)):
+        assert verdict.testable(dense, chance, allowed, None) is None
+        assert verdict.testable(dense - 0.001, chance, allowed, None) is not None

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from pytest_sparsetol.result import points
+from pytest_sparsetol.statistics.decision import ROUNDING
 from pytest_sparsetol.statistics.limits import exceedance
 from pytest_sparsetol.statistics.sample import Sample
 
@@ -14,14 +15,21 @@ MOST_TIMES = 100
 """Beyond so many times the items at hand no number is given: the mean is at the threshold, or as good as."""
 
 
-def items_to_decide(sample: Sample, threshold: float, alpha: float) -> int | None:
+def items_to_decide(sample: Sample, threshold: float, alpha: float, alpha_fail: float) -> int | None:
     """Additional items after which a single look would decide, if they brought the values seen so far again and again.
 
     An estimate to plan with, not a promise: the mean of further items will differ. None where more than `MOST_TIMES`
     as many would be needed.
+
+    Args:
+        sample: the values seen so far.
+        threshold: allowed loss.
+        alpha: that a PASS of the look may spend.
+        alpha_fail: that a FAIL of the look may spend.
+
     """
-    if sample.mean > threshold:
-        toward, mean = sample.mirrored(), 0.0
+    if sample.mean > threshold + ROUNDING:
+        toward, mean, alpha = sample.mirrored(), 0.0, alpha_fail
     else:
         toward, mean = sample, threshold
 

@@ -135,16 +135,17 @@ class Sequential:
     def _look(self, clusters: int, look: int, share: float) -> Decision | None:
         sample = merge(np.array(self._totals[:clusters]), np.array(self._sizes[:clusters]))
         alpha, items = self.alpha * share, int(sample.items)
+        late = alpha * self.plan.late
         upper = upper_limit(sample, alpha)
         if look not in self.plan.ends and upper > self.threshold:
             return None
         decision = judge(
             sample.mean,
-            lower_limit(sample, alpha * self.plan.late),
+            lower_limit(sample, late),
             upper,
             self.threshold,
             items,
-            lambda: describe(items_to_decide(sample, self.threshold, alpha), sample.mean, self.threshold, items),
+            lambda: describe(items_to_decide(sample, self.threshold, alpha, late), sample.mean, self.threshold, items),
         )
         undecided = decision.verdict == "INCONCLUSIVE" and look != self.plan.items
         return None if undecided else decision

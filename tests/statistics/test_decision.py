@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 
 from pytest_sparsetol.errors import SparsetolError
 from pytest_sparsetol.statistics import Plan, decide
+from pytest_sparsetol.statistics.limits import lower_limit
+from pytest_sparsetol.statistics.outlook import items_to_decide
+from pytest_sparsetol.statistics.sample import collect
 
 NAN = float("nan")
 
@@ -81,8 +84,30 @@ def test_as_many_items_as_it_says_decide(values: list[float]) -> None:
         assert (decide(repeated, 0.05, plan=one_look(repeated)).verdict != "INCONCLUSIVE") == decides
 
 
+def test_items_to_a_fail_are_those_at_the_alpha_of_a_fail() -> None:
+    sample = collect([1.0] * 26 + [-1.0] * 15 + [0.0] * 159)
+    more = items_to_decide(sample, 0.05, 0.05, 0.045)
+
+    assert more is not None
+    assert lower_limit(sample.times(1 + more / 200), 0.045) > 0 > lower_limit(sample.times(1 + 0.9 * more / 200), 0.045)
+
+
 def test_a_mean_at_the_threshold_has_no_number_of_items() -> None:
     assert "too close" in decide([0.05] * 10, 0.05).reason
+    # Their mean exceeds 0.03 by its last digits.
+    assert "too close" in decide([0.02, 0.04] * 10, 0.03).reason
+
+
+@pytest.mark.parametrize("losses", [0, 2, 5, 20])
+def test_many_items_are_judged_by_the_beta_limit(losses: int) -> None:
+    values = np.zeros(50_000)
+    values[np.linspace(0, 49_999, losses).astype(int)] = 1.0
+
+    decision = decide(list(values), 0.05)
+
+    assert decision.verdict == "PASS"
+    assert decision.mean <= decision.upper
+    assert decision.lower <= decision.mean
 
 
 @pytest.mark.parametrize("values", [[0.0] * 59, [0.0] * 400, [0.1] * 30, [0.0, 1.0] * 30])

@@ -169,3 +169,18 @@ def test_four_graded_groups_take_under_half_a_second() -> None:
     begun = time.process_time()
     decide_mix(groups, weights, 0.05, 0.95)
     assert time.process_time() - begun < 0.5
+
+
+@pytest.mark.parametrize(
+    ("items", "losses", "shares", "allowed"),
+    [(420, (5, 3), (0.7, 0.3), 0.01), (600, (13, 6), (0.7, 0.3), 0.01), (1000, (31, 12), (0.5, 0.5), 0.015)],
+)
+def test_a_mix_of_many_items_lies_between_its_limits(
+    items: int, losses: tuple[int, int], shares: tuple[float, float], allowed: float
+) -> None:
+    groups = {name: evidence([1.0] * lost + [0.0] * (items - lost)) for name, lost in zip("ab", losses, strict=True)}
+
+    decision = decide_mix(groups, dict(zip("ab", shares, strict=True)), allowed)
+
+    assert decision.lower < decision.mean < decision.upper
+    assert decision.verdict != "PASS"

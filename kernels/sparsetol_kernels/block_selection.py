@@ -7,9 +7,9 @@ import importlib
 import torch
 from torch import Tensor
 
-from sparsetol_kernels.backend import Backend, choose_backend, triton_serves
+from sparsetol_kernels.backend import Backend, checking_indices, choose_backend, triton_serves
 from sparsetol_kernels.block_sparse import pooled_block_scores
-from sparsetol_kernels.errors import require, require_alike, require_shape, require_type
+from sparsetol_kernels.errors import InputError, require, require_alike, require_shape, require_type
 
 _NAME = "select_blocks"
 _MOST_BLOCKS = 32768
@@ -29,7 +29,7 @@ def select_blocks(
         query: `[batch, query heads, length, head size]`, not padded.
         key: `[batch, key heads, length, head size]`; query heads are a multiple of key heads.
         counts: int32 `[row blocks]`, how many key blocks each row block attends: at least those that are always
-            attended, at most those up to its own.
+            attended, at most those up to its own. Checked only where SPARSETOL_KERNELS_DEBUG=1.
         most: the largest of `counts`, known on the host.
         block: tokens in a block.
         per_key_head: whether the query heads of a key head share one list, by the mean of their scores.
@@ -52,14 +52,19 @@ def select_blocks(
     batch, heads, length, size = query.shape
     require_shape(_NAME, "key", key, (batch, None, length, size), f"[{batch}, key heads, {length}, {size}]")
     require(
-        heads % key.shape[1] == 0, _NAME,
+        key.shape[1] > 0 and heads % key.shape[1] == 0, _NAME,
         lambda: f"{heads} query heads must be a multiple of {key.shape[1]} key heads",
     )  # fmt: skip
+    require(min(query.shape) > 0, _NAME, lambda: f"query has shape {list(query.shape)}; none may be 0")
     require_alike(_NAME, "query and key", query, key)
+    require(query.is_floating_point(), _NAME, lambda: f"query is {query.dtype}; wanted bfloat16, float16 or float32")
     require(block >= 1, _NAME, lambda: f"block {block} must be at least 1 token")
+    require(most >= 1, _NAME, lambda: f"most {most} must be at least 1 block")
     blocks = -(-length // block)
     require_shape(_NAME, "counts", counts, (blocks,), f"[{blocks} row blocks of {block} for length {length}]")
     require_type(_NAME, "counts", counts, torch.int32, query.device)
+    if checking_indices():
+        _check_counts(counts, most)
     chosen = selection_backend(query, block, backend)
     if chosen is Backend.PYTORCH:
         count = counts.expand(batch, key.shape[1] if per_key_head else heads, -1)
@@ -70,6 +75,13 @@ def select_blocks(
         *rows_contiguous, counts.contiguous(), most, block, per_key_head=per_key_head
     )
     return found
+
+
+def _check_counts(counts: Tensor, most: int) -> None:
+    own = torch.arange(1, len(counts) + 1, device=counts.device)
+    for row in ((counts < 1) | (counts > own) | (counts > most)).nonzero().flatten().tolist()[:1]:
+        wanted = f"1 to {min(row + 1, most)}, the blocks up to its own and most {most}"
+        raise InputError(f"{_NAME}: counts[{row}] is {int(counts[row])}; wanted {wanted}")
 
 
 def selection_backend(query: Tensor, block: int, backend: Backend | None = None) -> Backend:

@@ -74,8 +74,8 @@ def block_sparse_attention(
         BackendError: where the named backend does not take the call.
 
     """
-    scale = query.shape[-1] ** -0.5 if scale is None else scale
     _check(query, key, value, block_index, block_count, block, starts, scale, softcap, sinks)
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
     if checking_indices():
         _check_indices(block_index, block_count, block, query.shape[2], starts)
     chosen = block_sparse_backend(query, key, value, block, softcap=softcap, sinks=sinks, backend=backend)
@@ -170,12 +170,17 @@ def _forward_of(backend: Backend) -> Callable[..., tuple[Tensor, Tensor | None]]
 
 def _check(
     query: Tensor, key: Tensor, value: Tensor, index: Tensor, count: Tensor, block: int,
-    starts: Tensor | None, scale: float, softcap: float | None, sinks: Tensor | None,
+    starts: Tensor | None, scale: float | None, softcap: float | None, sinks: Tensor | None,
 ) -> None:  # fmt: skip
     check_prompt(_NAME, query, key, value)
     batch, heads, length, _ = query.shape
     key_heads = key.shape[1]
-    require(scale > 0, _NAME, lambda: f"scale {scale} must be above 0")
+    require(query.shape[3] > 0, _NAME, "the head size must be at least 1")
+    require(
+        scale is None or (scale > 0 and math.isfinite(scale)),
+        _NAME,
+        lambda: f"scale {scale} must be above 0 and finite",
+    )
     require(block >= 1, _NAME, lambda: f"block {block} must be at least 1 token")
     rows = -(-length // block)
     require_shape(

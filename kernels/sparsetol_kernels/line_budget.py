@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from sparsetol_kernels.backend import Backend, choose_backend, triton_serves
+from sparsetol_kernels.errors import require
 from sparsetol_kernels.inputs import check_lines
 from sparsetol_kernels.line_counts import lines_by_counting
 
@@ -49,6 +50,8 @@ def lines_that_fit(
 
 def budget_backend(name: str, column_rank: Tensor, block: int, backend: Backend | None) -> Backend:
     """What counts the lines of one budget; raises `BackendError` where `backend` cannot."""
+    require(min(column_rank.shape) > 0, name, lambda: f"column_rank has shape {list(column_rank.shape)}; none may be 0")
+    require(block >= 1, name, lambda: f"block {block} must be at least 1 row")
     length = column_rank.shape[1]
     on_triton = triton_serves(column_rank.device) and length <= LONGEST.get(block, 0)
     takes = {Backend.TRITON: on_triton, Backend.PYTORCH: True}

@@ -8,10 +8,14 @@ import torch
 from torch import Tensor
 
 from sparsetol_kernels.backend import Backend, triton_serves
+from sparsetol_kernels.errors import require
+from sparsetol_kernels.last_queries import check_last_queries
 
 DTYPES = (torch.bfloat16, torch.float16, torch.float32)
 LARGEST_HEAD = 256
 """What the Triton kernels take; PyTorch computes any floating dtype and head size."""
+
+_NAME = "snapkv_scores"
 
 
 def snapkv_scores(
@@ -36,7 +40,13 @@ def snapkv_scores(
     Returns:
         float32 `[key heads, length]`.
 
+    Raises:
+        InputError: for tensors or parameters other than these.
+
     """
+    check_last_queries(_NAME, query, key, scale, window)
+    require(pool >= 1 and pool % 2 == 1, _NAME, lambda: f"pool {pool} must be odd and at least 1 token")
+    require(over in {"mean", "max"}, _NAME, lambda: f"over {over!r} must be 'mean' or 'max'")
     rows = min(window, query.shape[1])
     if snapkv_backend(query) is Backend.PYTORCH:
         paid = attention_paid_by_definition(query, key, scale, rows, over)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -66,7 +68,7 @@ def sparse_decode_attention(
     batch, _, capacity = key.shape[:3] if key.dim() == 4 else (0, 0, 0)
     starts = torch.zeros(batch, dtype=torch.int32, device=key.device) if starts is None else starts
     lengths = capacity - starts if lengths is None else lengths
-    _check(query, key, value, index, count, starts, lengths, page_size, window, softcap, sinks)
+    _check(query, key, value, index, count, starts, lengths, page_size, scale, window, softcap, sinks)
     if checking_indices():
         _check_numbers(key, index, count, starts, lengths, page_size)
     scale = query.shape[2] ** -0.5 if scale is None else scale
@@ -194,6 +196,7 @@ def _check(
     starts: Tensor,
     lengths: Tensor,
     page_size: int,
+    scale: float | None,
     window: int | None,
     softcap: float | None,
     sinks: Tensor | None,
@@ -251,6 +254,7 @@ def _check(
         if other is not None and other.device != query.device:
             raise InputError(f"{_NAME}: {name} and query are on different devices; query is on {query.device}")
     require(page_size >= 1, _NAME, lambda: f"page_size {page_size} must be at least 1 token")
+    require(scale is None or 0 < scale < math.inf, _NAME, lambda: f"scale {scale} must be above 0 and finite")
     require(window is None or window >= 1, _NAME, lambda: f"window {window} must be at least 1 token, or None for all")
     require(softcap is None or softcap > 0, _NAME, lambda: f"softcap {softcap} must be above 0, or None for none")
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from sparsetol_kernels.backend import Backend, triton_serves
+from sparsetol_kernels.last_queries import check_last_queries
 
 DTYPES = (torch.bfloat16, torch.float16, torch.float32)
 LARGEST_HEAD = 256
@@ -29,7 +30,11 @@ def vertical_slash_scores(query: Tensor, key: Tensor, scale: float, window: int)
     Returns:
         Two float32 tensors `[query heads, length]`: by key, and by offset (query position - key position).
 
+    Raises:
+        InputError: for tensors or numbers other than these.
+
     """
+    check_last_queries("vertical_slash_scores", query, key, scale, window)
     if vertical_slash_scores_backend(query) is Backend.PYTORCH:
         return scores_by_definition(query, key, scale, window)
     from sparsetol_kernels.on_triton.line_scores import line_scores

@@ -70,8 +70,8 @@ def vertical_slash_attention(
         BackendError: where the named backend does not take the call.
 
     """
-    scale = query.shape[-1] ** -0.5 if scale is None else scale
     _check(query, key, value, columns, slashes, block, scale, softcap, sinks)
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
     chosen = vertical_slash_backend(query, key, value, block, backend=backend)
     forward: Callable[..., tuple[Tensor, Tensor | None]] = _by_definition
     if chosen is Backend.TRITON:
@@ -129,7 +129,7 @@ def _by_definition(
 
 def _check(
     query: Tensor, key: Tensor, value: Tensor, columns: Tensor, slashes: Tensor, block: int,
-    scale: float, softcap: float | None, sinks: Tensor | None,
+    scale: float | None, softcap: float | None, sinks: Tensor | None,
 ) -> None:  # fmt: skip
     check_prompt(_NAME, query, key, value)
     batch, heads, length, _ = query.shape
@@ -137,5 +137,10 @@ def _check(
         require_shape(_NAME, name, lines, (batch, heads, length), f"[batch {batch}, query heads {heads}, {length}]")
         require_type(_NAME, name, lines, torch.bool, query.device)
     require(block >= 1, _NAME, lambda: f"block {block} must be at least 1 row")
-    require(scale > 0 and math.isfinite(scale), _NAME, lambda: f"scale {scale} must be above 0")
+    require(query.shape[3] > 0, _NAME, "the head size must be at least 1")
+    require(
+        scale is None or (scale > 0 and math.isfinite(scale)),
+        _NAME,
+        lambda: f"scale {scale} must be above 0 and finite",
+    )
     check_scores(_NAME, query, softcap, sinks)

@@ -83,10 +83,11 @@ def _check_deployments(contract: Contract) -> None:
                 f"deployments.{name}.decode: from: question needs a decode or a kv method that acts from there on",
             )
         for phase in PHASES:
+            loc: Loc = ("deployments", name, phase)
+            _check_dense(contract, loc, getattr(deployment, phase))
             spec = deployment.phase(phase)
             if spec is None:
                 continue
-            loc: Loc = ("deployments", name, phase)
             if "from" in (spec.model_extra or {}):
                 raise contract.document.error(
                     (*loc, "from"),
@@ -104,6 +105,21 @@ def _check_deployments(contract: Contract) -> None:
                 except MethodError as error:
                     parameter = next((key for key in spec.model_extra or {} if key in str(error)), "sparsity")
                     raise contract.document.error((*loc, parameter), f"{'.'.join(map(str, loc))}: {error}") from None
+
+
+def _check_dense(contract: Contract, loc: Loc, spec: PhaseSpec | None) -> None:
+    """A phase that is dense says so without a sparsity, and one that is named is not blank."""
+    where = ".".join(map(str, loc))
+    written = contract.document.data["deployments"][loc[1]]
+    if spec is None and isinstance(written, dict) and loc[2] in written:
+        raise contract.document.error(loc, f"{where} is blank; name a method, or leave {loc[2]} out, which is dense")
+    if spec is not None and spec.method == "dense":
+        given = [*(["sparsity"] if spec.sparsity is not None else []), *(spec.model_extra or {})]
+        if given:
+            raise contract.document.error(
+                (*loc, given[0]),
+                f"{where}: dense attends everything and takes no {given[0]!r}; name a method, or drop it",
+            )
 
 
 def _check_schedule(contract: Contract, loc: Loc, spec: PhaseSpec) -> None:

@@ -32,7 +32,12 @@ def merge(named: Mapping[str, Report]) -> Report:
     for node_id, owner in owners.items():
         if owner in by_index:
             report = by_index[owner]
-            cells.update({cell.node_id: cell for cell in report.cells if cell.node_id == node_id})
+            own = {cell.node_id: cell for cell in report.cells if cell.node_id == node_id}
+            if not own:
+                raise ReportError(
+                    f"the report of shard {owner}/{of} lacks {node_id}, which that shard ran; run it again"
+                )
+            cells.update(own)
             evidence[node_id] = report.evidence.get(node_id, Evidence([], [], []))
         elif owner:
             (left_out,) = [cell for cell in first.cells if cell.node_id == node_id]

@@ -62,8 +62,9 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, trust_remote_code: bool = 
             config = AutoConfig.from_pretrained(source, **where)
             _check_config(config)
             tokenizer = AutoTokenizer.from_pretrained(source, **where)
-            model: Any = AutoModelForCausalLM.from_pretrained(
+            read: Any = AutoModelForCausalLM.from_pretrained(
                 source,
+                output_loading_info=True,
                 dtype="auto" if spec.dtype == "auto" else getattr(torch, spec.dtype),
                 attn_implementation=attention.NAME,
                 use_safetensors=None if files.kind == "gguf" else True,
@@ -74,6 +75,8 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, trust_remote_code: bool = 
             # Families with a fixed table of attention classes look the name up there.
             raise _fixed_attention(config.model_type) from error
         raise MissingInputError(f"model {files.name!r} cannot be loaded: {error}") from error
+    model, loaded = read
+    _check_weights(files.name, loaded)
     if not getattr(model, "_supports_attention_backend", False):
         raise _fixed_attention(config.model_type)
     model.to(device).eval().requires_grad_(requires_grad=False)
@@ -83,6 +86,17 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, trust_remote_code: bool = 
 
 def _fixed_attention(family: str) -> ModelError:
     return ModelError(f"{family} does not let its attention be replaced; it is not run")
+
+
+def _check_weights(name: str, loaded: dict[str, Any]) -> None:
+    """What the files lack, or have in another shape, transformers makes up at random: such a model is not the one."""
+    lacking = sorted({*loaded.get("missing_keys", ()), *(str(key[0]) for key in loaded.get("mismatched_keys", ()))})
+    if lacking:
+        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+        raise ModelError(
+            f"model {name!r}: its weight files lack {', '.join(lacking[:3])}{more}, or have them in another shape; "
+            "a model with every weight is needed"
+        )
 
 
 def _check_config(config: Any) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from pytest_sparsetol.contract import ModelSpec
 from pytest_sparsetol.engine.load import load_model
@@ -33,6 +34,17 @@ def test_dtypes(tmp_path: Path, dtype: str) -> None:
 
 def test_a_dtype_left_open_is_that_of_the_weights(tmp_path: Path) -> None:
     assert load_model(files(save_model("llama", tmp_path)), spec()).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("kept", "said"), [(0, r"weight files lack model\.norm\.weight"), (3, "cannot be loaded")])
+def test_a_weight_that_is_not_there_is_never_made_up(tmp_path: Path, kept: int, said: str) -> None:
+    path = save_model("llama", tmp_path) / "model.safetensors"
+    weights = load_file(path)
+    norm = weights.pop("model.norm.weight")
+    save_file(weights | ({"model.norm.weight": norm[:kept].clone()} if kept else {}), path, {"format": "pt"})
+
+    with pytest.raises((ModelError, MissingInputError), match=said):
+        load_model(files(tmp_path), spec())
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from pytest_sparsetol.result import CellResult, MixResult, Verdict, points
+from pytest_sparsetol.statistics.decision import ROUNDING
 
 SPARSITY_TOLERANCE = 0.01
 """How far measured sparsity may lie from the declared one."""
 
 LEAST_SPARSE_STEPS = 3
 """Decoding steps that a decode or kv policy must have acted on in most items: the first token comes out of prefill."""
-
-ROUNDING = 1e-12
-"""What misses a bound by its last digits alone does not miss it."""
 
 HEADROOM = 2.0
 """A total collapse to chance must cost at least this many times the allowed loss, or the cell is UNTESTABLE."""

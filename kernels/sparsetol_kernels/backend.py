@@ -18,8 +18,10 @@ import torch
 from sparsetol_kernels.errors import BackendError
 
 LEAST_CAPABILITY = (8, 0)
-LEAST_TRITON = (3, 6)
 """Compute capability from which the Triton kernels run."""
+
+LEAST_TRITON = (3, 6)
+"""Triton release (major, minor) from which they do; PyTorch computes with an older one."""
 
 GLUON_TRITONS = ((3, 6), (3, 7), (3, 9))
 """Triton releases (major, minor) with whose Gluon the Hopper kernels compile; others get plain Triton.

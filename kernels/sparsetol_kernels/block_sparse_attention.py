@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sparsetol_kernels.attention import Scoring, attend_with_log_sum
 from sparsetol_kernels.backend import Backend, checking_indices, choose_backend, gluon_serves, triton_serves
-from sparsetol_kernels.errors import InputError, require, require_shape, require_type
+from sparsetol_kernels.errors import InputError, require, require_scale, require_shape, require_type
 from sparsetol_kernels.inputs import check_prompt, check_scores, fits_tma, rows_contiguous
 
 if TYPE_CHECKING:
@@ -176,11 +176,7 @@ def _check(
     batch, heads, length, _ = query.shape
     key_heads = key.shape[1]
     require(query.shape[3] > 0, _NAME, "the head size must be at least 1")
-    require(
-        scale is None or (scale > 0 and math.isfinite(scale)),
-        _NAME,
-        lambda: f"scale {scale} must be above 0 and finite",
-    )
+    require_scale(_NAME, scale)
     require(block >= 1, _NAME, lambda: f"block {block} must be at least 1 token")
     rows = -(-length // block)
     require_shape(

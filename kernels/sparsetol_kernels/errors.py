@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -27,6 +28,11 @@ def require(condition: bool, operation: str, message: str | Callable[[], str]) -
     """
     if not condition:
         raise InputError(f"{operation}: {message if isinstance(message, str) else message()}")
+
+
+def require_scale(operation: str, scale: float | None) -> None:
+    """Raise `InputError` unless the factor on products is one; None stands for an operation's own."""
+    require(scale is None or 0 < scale < math.inf, operation, lambda: f"scale {scale} must be above 0 and finite")
 
 
 def require_shape(operation: str, name: str, tensor: Tensor, shape: tuple[int | None, ...], wanted: str) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from torch import Tensor
 
-from sparsetol_kernels.errors import require, require_alike, require_shape
+from sparsetol_kernels.errors import require, require_alike, require_scale, require_shape
 
 
 def check_last_queries(operation: str, query: Tensor, key: Tensor, scale: float, window: int) -> None:
@@ -29,5 +27,5 @@ def check_last_queries(operation: str, query: Tensor, key: Tensor, scale: float,
         operation,
         lambda: f"query is {query.dtype}; wanted bfloat16, float16 or float32",
     )
-    require(scale > 0 and math.isfinite(scale), operation, lambda: f"scale {scale} must be above 0 and finite")
+    require_scale(operation, scale)
     require(window >= 1, operation, lambda: f"window {window} must be at least 1 query")

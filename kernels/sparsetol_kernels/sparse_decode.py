@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from sparsetol_kernels.backend import Backend, checking_indices, triton_serves
-from sparsetol_kernels.errors import InputError, require
+from sparsetol_kernels.errors import InputError, require, require_scale
 
 _NAME = "sparse_decode_attention"
 DTYPES = (torch.bfloat16, torch.float16, torch.float32)
@@ -254,7 +252,7 @@ def _check(
         if other is not None and other.device != query.device:
             raise InputError(f"{_NAME}: {name} and query are on different devices; query is on {query.device}")
     require(page_size >= 1, _NAME, lambda: f"page_size {page_size} must be at least 1 token")
-    require(scale is None or 0 < scale < math.inf, _NAME, lambda: f"scale {scale} must be above 0 and finite")
+    require_scale(_NAME, scale)
     require(window is None or window >= 1, _NAME, lambda: f"window {window} must be at least 1 token, or None for all")
     require(softcap is None or softcap > 0, _NAME, lambda: f"softcap {softcap} must be above 0, or None for none")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Callable
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from sparsetol_kernels.attention import Scoring, attend_with_log_sum
 from sparsetol_kernels.backend import Backend, choose_backend, triton_serves
-from sparsetol_kernels.errors import require, require_shape, require_type
+from sparsetol_kernels.errors import require, require_scale, require_shape, require_type
 from sparsetol_kernels.inputs import check_prompt, check_scores, rows_contiguous
 from sparsetol_kernels.selection import LineSelection
 
@@ -138,9 +137,5 @@ def _check(
         require_type(_NAME, name, lines, torch.bool, query.device)
     require(block >= 1, _NAME, lambda: f"block {block} must be at least 1 row")
     require(query.shape[3] > 0, _NAME, "the head size must be at least 1")
-    require(
-        scale is None or (scale > 0 and math.isfinite(scale)),
-        _NAME,
-        lambda: f"scale {scale} must be above 0 and finite",
-    )
+    require_scale(_NAME, scale)
     check_scores(_NAME, query, softcap, sinks)

@@ -113,8 +113,8 @@ def _along(
         slope = scale[:, None] * (sine[:, None] * np.sinh(t) + 1j * cosine[:, None] * np.cosh(t))
         with np.errstate(over="ignore", invalid="ignore"):
             exponent = -_logarithms(a, n, s, once) - np.log(s)
-            modulus = np.exp(exponent.real)
-            values = np.exp(exponent) * slope
+            integrand = np.exp(exponent)
+            modulus, values = np.abs(integrand), integrand * slope
         falls = np.minimum(least[:, None], np.minimum.accumulate(modulus, axis=1))
         sound &= np.isfinite(values).all(axis=1) & (modulus <= GROWTH * falls).all(axis=1)
         least = falls[:, -1]

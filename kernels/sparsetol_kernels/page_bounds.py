@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from sparsetol_kernels.backend import triton_serves
+from sparsetol_kernels.custom_operator import define_operator
 from sparsetol_kernels.errors import InputError, require
 
 _NAME = "update_page_bounds"
@@ -40,28 +41,6 @@ def update_page_bounds(
     torch.ops.sparsetol.update_page_bounds(low, high, key, starts, lengths, new, page_size)
 
 
-@torch.library.custom_op("sparsetol::update_page_bounds", mutates_args=("low", "high"))
-def _operator(
-    low: Tensor, high: Tensor, key: Tensor, starts: Tensor, lengths: Tensor, new: int, page_size: int
-) -> None:
-    update_page_bounds_reference(low, high, key, starts, lengths, new, page_size)
-
-
-@_operator.register_kernel("cuda")
-def _on_cuda(low: Tensor, high: Tensor, key: Tensor, starts: Tensor, lengths: Tensor, new: int, page_size: int) -> None:
-    if not triton_serves(key.device):
-        update_page_bounds_reference(low, high, key, starts, lengths, new, page_size)
-        return
-    from sparsetol_kernels.on_triton.page_bounds import launch
-
-    launch(key, low, high, starts, lengths, new, page_size)
-
-
-@_operator.register_fake
-def _nothing(*_: object) -> None:
-    pass
-
-
 def update_page_bounds_reference(
     low: Tensor, high: Tensor, key: Tensor, starts: Tensor, lengths: Tensor, new: int, page_size: int
 ) -> None:
@@ -71,6 +50,18 @@ def update_page_bounds_reference(
             tokens = slice(start + page * page_size, start + min(length, (page + 1) * page_size))
             low[sequence, :, page] = key[sequence, :, tokens].amin(dim=1)
             high[sequence, :, page] = key[sequence, :, tokens].amax(dim=1)
+
+
+def _on_cuda(low: Tensor, high: Tensor, key: Tensor, starts: Tensor, lengths: Tensor, new: int, page_size: int) -> None:
+    if not triton_serves(key.device):
+        update_page_bounds_reference(low, high, key, starts, lengths, new, page_size)
+        return
+    from sparsetol_kernels.on_triton.page_bounds import launch
+
+    launch(key, low, high, starts, lengths, new, page_size)
+
+
+define_operator(_NAME, update_page_bounds_reference, _on_cuda, lambda *_: None, mutates=("low", "high"))
 
 
 def check_bounds(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from sparsetol_kernels.backend import triton_serves
+from sparsetol_kernels.custom_operator import define_operator
 from sparsetol_kernels.errors import require, require_alike
 from sparsetol_kernels.page_bounds import check_bounds, update_page_bounds_reference
 from sparsetol_kernels.quest import quest_page_scores
@@ -81,58 +82,6 @@ def quest_select(
     return out
 
 
-@torch.library.custom_op("sparsetol::quest_select", mutates_args=("low", "high"))
-def _operator(
-    query: Tensor,
-    key: Tensor,
-    low: Tensor,
-    high: Tensor,
-    budget: Tensor,
-    starts: Tensor,
-    lengths: Tensor,
-    page_size: int,
-    most: int,
-) -> tuple[Tensor, Tensor]:
-    return quest_select_reference(query, key, low, high, budget, starts, lengths, page_size, most)
-
-
-@_operator.register_kernel("cuda")
-def _on_cuda(
-    query: Tensor,
-    key: Tensor,
-    low: Tensor,
-    high: Tensor,
-    budget: Tensor,
-    starts: Tensor,
-    lengths: Tensor,
-    page_size: int,
-    most: int,
-) -> tuple[Tensor, Tensor]:
-    if not triton_serves(key.device):
-        return quest_select_reference(query, key, low, high, budget, starts, lengths, page_size, most)
-    from sparsetol_kernels.on_triton.quest_select import launch
-
-    return launch(query, key, low, high, budget, starts, lengths, page_size, most)
-
-
-@_operator.register_fake
-def _shapes(
-    query: Tensor,
-    key: Tensor,
-    low: Tensor,  # noqa: ARG001  # the operator's arguments are these
-    high: Tensor,  # noqa: ARG001  # likewise
-    budget: Tensor,  # noqa: ARG001  # likewise
-    starts: Tensor,  # noqa: ARG001  # likewise
-    lengths: Tensor,  # noqa: ARG001  # likewise
-    page_size: int,  # noqa: ARG001  # likewise
-    most: int,
-) -> tuple[Tensor, Tensor]:
-    return (
-        query.new_empty((*key.shape[:2], most), dtype=torch.int32),
-        query.new_empty(key.shape[:2], dtype=torch.int32),
-    )
-
-
 def quest_select_reference(
     query: Tensor,
     key: Tensor,
@@ -158,3 +107,41 @@ def quest_select_reference(
         index[sequence, :, kept] = earlier
         count[sequence] = kept + 1
     return index, count
+
+
+def _on_cuda(
+    query: Tensor,
+    key: Tensor,
+    low: Tensor,
+    high: Tensor,
+    budget: Tensor,
+    starts: Tensor,
+    lengths: Tensor,
+    page_size: int,
+    most: int,
+) -> tuple[Tensor, Tensor]:
+    if not triton_serves(key.device):
+        return quest_select_reference(query, key, low, high, budget, starts, lengths, page_size, most)
+    from sparsetol_kernels.on_triton.quest_select import launch
+
+    return launch(query, key, low, high, budget, starts, lengths, page_size, most)
+
+
+def _shapes(
+    query: Tensor,
+    key: Tensor,
+    low: Tensor,  # noqa: ARG001  # the operator's arguments are these
+    high: Tensor,  # noqa: ARG001  # likewise
+    budget: Tensor,  # noqa: ARG001  # likewise
+    starts: Tensor,  # noqa: ARG001  # likewise
+    lengths: Tensor,  # noqa: ARG001  # likewise
+    page_size: int,  # noqa: ARG001  # likewise
+    most: int,
+) -> tuple[Tensor, Tensor]:
+    return (
+        query.new_empty((*key.shape[:2], most), dtype=torch.int32),
+        query.new_empty(key.shape[:2], dtype=torch.int32),
+    )
+
+
+define_operator(_NAME, quest_select_reference, _on_cuda, _shapes, mutates=("low", "high"))

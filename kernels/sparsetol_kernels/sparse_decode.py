@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from sparsetol_kernels.backend import Backend, checking_indices, triton_serves
+from sparsetol_kernels.custom_operator import define_operator
 from sparsetol_kernels.errors import InputError, require, require_scale
 
 _NAME = "sparse_decode_attention"
@@ -87,58 +88,6 @@ def sparse_decode_backend(query: Tensor, value: Tensor) -> Backend:
     return Backend.TRITON if on_triton else Backend.PYTORCH
 
 
-@torch.library.custom_op("sparsetol::sparse_decode_attention", mutates_args=())
-def _operator(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    index: Tensor,
-    count: Tensor,
-    starts: Tensor,
-    lengths: Tensor,
-    page_size: int,
-    scale: float,
-    window: int | None,
-    softcap: float | None,
-    sinks: Tensor | None,
-) -> tuple[Tensor, Tensor]:
-    return sparse_decode_attention_reference(
-        query, key, value, index, count, starts, lengths, page_size, scale, window, softcap, sinks
-    )
-
-
-@_operator.register_kernel("cuda")
-def _on_cuda(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    index: Tensor,
-    count: Tensor,
-    starts: Tensor,
-    lengths: Tensor,
-    page_size: int,
-    scale: float,
-    window: int | None,
-    softcap: float | None,
-    sinks: Tensor | None,
-) -> tuple[Tensor, Tensor]:
-    arguments = query, key, value, index, count, starts, lengths, page_size, scale, window, softcap, sinks
-    if sparse_decode_backend(query, value) is Backend.PYTORCH:
-        return sparse_decode_attention_reference(*arguments)
-    from sparsetol_kernels.on_triton.sparse_decode import launch
-
-    return launch(*arguments)
-
-
-# The operator's arguments have these names.
-@_operator.register_fake
-def _shapes(query: Tensor, key: Tensor, value: Tensor, *_: object) -> tuple[Tensor, Tensor]:  # noqa: ARG001
-    return (
-        query.new_empty((*query.shape[:2], value.shape[3])),
-        query.new_empty(query.shape[:2], dtype=torch.float32),
-    )
-
-
 def sparse_decode_attention_reference(
     query: Tensor,
     key: Tensor,
@@ -183,6 +132,39 @@ def sparse_decode_attention_reference(
             out[sequence, rows] = (weights @ value[sequence, head, start + tokens].to(wide)).to(query.dtype)
             lse[sequence, rows] = scores.logsumexp(dim=-1).float()
     return out, lse
+
+
+def _on_cuda(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    index: Tensor,
+    count: Tensor,
+    starts: Tensor,
+    lengths: Tensor,
+    page_size: int,
+    scale: float,
+    window: int | None,
+    softcap: float | None,
+    sinks: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    arguments = query, key, value, index, count, starts, lengths, page_size, scale, window, softcap, sinks
+    if sparse_decode_backend(query, value) is Backend.PYTORCH:
+        return sparse_decode_attention_reference(*arguments)
+    from sparsetol_kernels.on_triton.sparse_decode import launch
+
+    return launch(*arguments)
+
+
+# The operator's arguments have these names.
+def _shapes(query: Tensor, key: Tensor, value: Tensor, *_: object) -> tuple[Tensor, Tensor]:  # noqa: ARG001
+    return (
+        query.new_empty((*query.shape[:2], value.shape[3])),
+        query.new_empty(query.shape[:2], dtype=torch.float32),
+    )
+
+
+define_operator(_NAME, sparse_decode_attention_reference, _on_cuda, _shapes)
 
 
 def _check(

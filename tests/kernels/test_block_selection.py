@@ -14,6 +14,7 @@ SHAPES = {
     "odd length": (2, 1, 83, 24, 16),
     "blocks of 7": (2, 1, 40, 16, 7),
     "blocks of 128": (2, 2, 300, 96, 128),
+    "more blocks than a list's program scores": (2, 1, 70, 24, 1),
 }
 
 
@@ -98,6 +99,7 @@ SHARED = {
     "two heads": (2, 1, 300, 16, 16),
     "four heads, odd length": (8, 2, 203, 48, 16),
     "three heads, blocks of 128": (3, 1, 700, 32, 128),
+    "two heads, more blocks than a list's program scores": (4, 2, 140, 16, 2),
 }
 
 
@@ -111,13 +113,14 @@ def test_heads_share_a_list_in_triton(shape: tuple[int, int, int, int, int], ker
     check(shape, kernel_device, Backend.TRITON, per_key_head=True)
 
 
+@pytest.mark.parametrize("blocks", [64, 70])
 @pytest.mark.parametrize("scale", [1e30, 1e-30, -1.0])
-def test_scores_of_any_range_in_triton(scale: float, kernel_device: torch.device) -> None:
+def test_scores_of_any_range_in_triton(scale: float, blocks: int, kernel_device: torch.device) -> None:
     """Scores that lie unevenly: each block's is twice the one before it, or half."""
-    blocks, size = 70, 16
+    size = 16
     counts = counts_for(blocks, 1, 9).to(kernel_device)
     key = torch.zeros(1, 1, blocks, size, device=kernel_device)
-    key[0, 0, :, 0] = scale * 2.0 ** torch.arange(-35, 35, device=kernel_device)
+    key[0, 0, :, 0] = scale * 2.0 ** torch.arange(-35, blocks - 35, device=kernel_device)
     query = torch.ones_like(key)
 
     index, _ = select_blocks(query, key, counts, 10, 1, backend=Backend.TRITON)
@@ -127,10 +130,11 @@ def test_scores_of_any_range_in_triton(scale: float, kernel_device: torch.device
         assert index[0, 0, row, :count].tolist() == expected[0, 0, row, :count].tolist()
 
 
+@pytest.mark.parametrize("length", [20, 66])
 @pytest.mark.parametrize("backend", [Backend.PYTORCH, Backend.TRITON])
-def test_ties_go_to_the_earlier_block_in_triton(backend: Backend, kernel_device: torch.device) -> None:
+def test_ties_go_to_the_earlier_block_in_triton(backend: Backend, length: int, kernel_device: torch.device) -> None:
     # Blocks of one token with whole numbers: many equal scores, computed exactly.
-    check((1, 1, 20, 16, 1), kernel_device, backend, whole=True)
+    check((1, 1, length, 16, 1), kernel_device, backend, whole=True)
 
 
 def test_counts_of_another_length_are_refused() -> None:

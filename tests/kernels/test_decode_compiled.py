@@ -37,3 +37,13 @@ def test_a_compiled_step_has_no_graph_breaks() -> None:
     compiled = torch.compile(step, fullgraph=True, backend="aot_eager")
 
     assert torch.equal(compiled(*inputs), step(*inputs))
+
+
+def test_operators_hand_every_argument_to_their_kernels() -> None:
+    # Torch leaves out what equals a default, and what computes on CUDA would miss it.
+    for operator in (
+        torch.ops.sparsetol.update_page_bounds,
+        torch.ops.sparsetol.quest_select,
+        torch.ops.sparsetol.sparse_decode_attention,
+    ):
+        assert not any(argument.has_default_value() for argument in operator.default._schema.arguments)

@@ -10,21 +10,18 @@ from torch import Tensor
 SCORES_AT_ONCE = 1 << 24
 """Block scores held at a time (64 MiB); more heads are scored one part after the other."""
 
+FEW = 64
+"""Blocks of a prompt up to which a list's program computes its own scores: it saves short prompts a launch."""
 
 COARSE_ROUNDS = tl.constexpr(16)
 """Halvings of the range of scores before those of its bits begin."""
 
 
 @triton.jit
-def block_means(
-    Tokens, Means, length, blocks, batch_step, head_step, token_step,
+def _mean(
+    Tokens, Means, group, block, batch, groups, length, blocks, batch_step, head_step, token_step,
     SIZE: tl.constexpr, BLOCK: tl.constexpr, ROWS: tl.constexpr, GROUP: tl.constexpr,
 ):  # fmt: skip
-    """Grid: (heads / GROUP, blocks, batch), so that neighbours read what lies together where a model wrote it.
-
-    Means, `[batch, heads / GROUP, blocks, SIZE]` in float32, are those of all tokens of GROUP heads.
-    """
-    group, block, batch = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     channel = tl.arange(0, triton.next_power_of_2(SIZE))
     total = tl.zeros([triton.next_power_of_2(SIZE)], tl.float32)
     for member in tl.range(GROUP):
@@ -38,8 +35,33 @@ def block_means(
             )  # fmt: skip
             total += tl.sum(rows.to(tl.float32), 0)
     here = tl.minimum(length - block * BLOCK, BLOCK) * GROUP
-    at = ((batch * tl.num_programs(0) + group).to(tl.int64) * blocks + block) * SIZE
+    at = ((batch * groups + group).to(tl.int64) * blocks + block) * SIZE
     tl.store(Means + at + channel, total / here, mask=channel < SIZE)
+
+
+@triton.jit
+def block_means(
+    Queries, Keys, Rows, Columns, key_heads, length, blocks,
+    query_batch, query_head, query_token, key_batch, key_head, key_token,
+    SIZE: tl.constexpr, BLOCK: tl.constexpr, ROWS: tl.constexpr, GROUP: tl.constexpr,
+):  # fmt: skip
+    """Grid: (query heads / GROUP + key heads, blocks, batch), so that neighbours read what a model wrote together.
+
+    Rows, `[batch, query heads / GROUP, blocks, SIZE]` in float32, are means of all tokens of GROUP heads; Columns those
+    of each key head.
+    """
+    group, block, batch = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    row_groups = tl.num_programs(0) - key_heads
+    if group < row_groups:
+        _mean(
+            Queries, Rows, group, block, batch, row_groups, length, blocks, query_batch, query_head, query_token,
+            SIZE, BLOCK, ROWS, GROUP,
+        )  # fmt: skip
+    else:
+        _mean(
+            Keys, Columns, group - row_groups, block, batch, key_heads, length, blocks, key_batch, key_head, key_token,
+            SIZE, BLOCK, ROWS, 1,
+        )  # fmt: skip
 
 
 @triton.jit
@@ -49,20 +71,14 @@ def in_order(bits):
 
 
 @triton.jit
-def best_blocks(Scores, Counts, Index, Listed, blocks, most, WIDE: tl.constexpr):
-    """Grid: (row blocks, rows of heads). The first, the own and the previous block, those of best score, their number.
+def _list_best(score, wanted, row, head, Index, blocks, most, WIDE: tl.constexpr):
+    """Writes so many blocks of a row: the first, its own and the previous one, and those of best score.
 
     A bound is sought that as many scores exceed as there is room for: halving the range of scores finds it in about
     log2(range / gap) rounds, halving their bits where scores lie unevenly. Where ties at the last place leave no such
     bound, earlier blocks win.
     """
-    row, head = tl.program_id(0), tl.program_id(1).to(tl.int64)
-    wanted = tl.load(Counts + row)
-    tl.store(Listed + head * blocks + row, wanted)
     block = tl.arange(0, WIDE)
-    # Whole vectors are loaded.
-    inside = block < tl.minimum(row // 16 * 16 + 16, blocks)
-    score = tl.load(Scores + (head * blocks + row) * blocks + block, mask=inside, other=0.0)
     # One zero, and no NaN beside what is forced.
     ordered = in_order((tl.minimum(score, float("inf")) + 0.0).to(tl.int32, bitcast=True))
     ordered = tl.where((block == 0) | (block >= row - 1), 2147483647, ordered)
@@ -95,20 +111,57 @@ def best_blocks(Scores, Counts, Index, Listed, blocks, most, WIDE: tl.constexpr)
     tl.store(Index + (head * blocks + row) * most + place, block, mask=chosen & (place < wanted))
 
 
-def means(tokens: Tensor, block: int, group: int = 1) -> Tensor:
-    """float32 `[batch, heads / group, blocks, size]` of `[batch, heads, length, size]`, the last dimension contiguous.
+@triton.jit
+def best_blocks(Scores, Counts, Index, Listed, blocks, most, WIDE: tl.constexpr):
+    """Grid: (row blocks, rows of heads). Lists by `Scores`, float32 `[heads, blocks, blocks]`."""
+    row, head = tl.program_id(0), tl.program_id(1).to(tl.int64)
+    wanted = tl.load(Counts + row)
+    tl.store(Listed + head * blocks + row, wanted)
+    block = tl.arange(0, WIDE)
+    # Whole vectors are loaded.
+    inside = block < tl.minimum(row // 16 * 16 + 16, blocks)
+    score = tl.load(Scores + (head * blocks + row) * blocks + block, mask=inside, other=0.0)
+    _list_best(score, wanted, row, head, Index, blocks, most, WIDE)
 
-    Each is the mean of a block's tokens of `group` heads.
+
+@triton.jit
+def best_of_few_blocks(
+    Rows, Columns, Counts, Index, Listed, blocks, most, lists_each, SIZE: tl.constexpr, WIDE: tl.constexpr
+):  # fmt: skip
+    """Grid: (row blocks, rows of heads). Lists by products of means; `lists_each` rows of heads share columns."""
+    row, head = tl.program_id(0), tl.program_id(1).to(tl.int64)
+    wanted = tl.load(Counts + row)
+    tl.store(Listed + head * blocks + row, wanted)
+    block = tl.arange(0, WIDE)
+    score = tl.zeros([WIDE], tl.float32)
+    for first in tl.static_range(0, SIZE, 32):
+        channel = first + tl.arange(0, 32)
+        own = tl.load(Rows + (head * blocks + row) * SIZE + channel, mask=channel < SIZE, other=0.0)
+        others = tl.load(
+            Columns + (head // lists_each * blocks + block)[:, None] * SIZE + channel[None, :],
+            mask=(block <= row)[:, None] & (channel < SIZE)[None, :], other=0.0,
+        )  # fmt: skip
+        score += tl.sum(own[None, :] * others, 1)
+    _list_best(score, wanted, row, head, Index, blocks, most, WIDE)
+
+
+def means(query: Tensor, key: Tensor, block: int, group: int) -> tuple[Tensor, Tensor]:
+    """Of each block's tokens of `group` query heads, and of each key head: float32 `[batch, heads, blocks, size]`.
+
+    Both are `[batch, heads, length, size]`, the last dimension contiguous.
     """
-    batch, heads, length, size = tokens.shape
+    batch, heads, length, size = query.shape
+    key_heads = key.shape[1]
     blocks = -(-length // block)
-    out = torch.empty(batch, heads // group, blocks, size, dtype=torch.float32, device=tokens.device)
+    of_queries = torch.empty(batch, heads // group, blocks, size, dtype=torch.float32, device=query.device)
+    of_keys = torch.empty(batch, key_heads, blocks, size, dtype=torch.float32, device=query.device)
     rows = min(triton.next_power_of_2(block), 32 if size > 128 else 64)
-    block_means[(heads // group, blocks, batch)](
-        tokens, out, length, blocks, *tokens.stride()[:3], SIZE=size, BLOCK=block, ROWS=rows, GROUP=group,
+    block_means[(heads // group + key_heads, blocks, batch)](
+        query, key, of_queries, of_keys, key_heads, length, blocks, *query.stride()[:3], *key.stride()[:3],
+        SIZE=size, BLOCK=block, ROWS=rows, GROUP=group,
         num_warps=max(1, min(4, rows * triton.next_power_of_2(size) // 2048)),
     )  # fmt: skip
-    return out
+    return of_queries, of_keys
 
 
 def warps_for(wide: int) -> int:
@@ -123,13 +176,19 @@ def select(
     batch, heads, _, size = query.shape
     key_heads = key.shape[1]
     shared = heads // key_heads if per_key_head else 1
-    rows = means(query, block, shared).view(batch * key_heads, -1, size)
-    columns = means(key, block).view(batch * key_heads, -1, size).transpose(1, 2)
-    blocks = counts.shape[0]
     lists_each = heads // key_heads // shared
-    index = torch.empty(batch, key_heads * lists_each, blocks, most, dtype=torch.int32, device=query.device)
-    listed = torch.empty(batch, key_heads * lists_each, blocks, dtype=torch.int32, device=query.device)
+    blocks = counts.shape[0]
+    rows, columns = means(query, key, block, shared)
+    index = torch.empty(batch, heads // shared, blocks, most, dtype=torch.int32, device=query.device)
+    listed = torch.empty(batch, heads // shared, blocks, dtype=torch.int32, device=query.device)
     wide = triton.next_power_of_2(blocks)
+    if wide <= FEW:
+        best_of_few_blocks[(blocks, batch * heads // shared)](
+            rows, columns, counts, index, listed, blocks, most, lists_each, SIZE=size, WIDE=wide, num_warps=1
+        )
+        return index, listed
+    rows = rows.view(batch * key_heads, -1, size)
+    columns = columns.view(batch * key_heads, -1, size).transpose(1, 2)
     lists_count = listed.view(batch * key_heads, lists_each, blocks)
     lists = index.view(batch * key_heads, lists_each, blocks, most)
     at_once = max(1, SCORES_AT_ONCE // (lists_each * blocks * blocks))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from pytest_sparsetol import gguf_header
+from pytest_sparsetol.damage import damage
 from pytest_sparsetol.errors import ContractError, MissingInputError
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", flags=re.ASCII)
@@ -21,11 +22,18 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", flags=re.ASCII)
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """A located model. `path` is the directory or GGUF file; it is None for a hub id, which the engine fetches."""
+    """A located model.
+
+    Attributes:
+        path: the directory or GGUF file; None for a hub id, which the engine fetches.
+        looked_for: for a hub id, the folder that would have been taken instead, were it there.
+
+    """
 
     kind: Literal["directory", "gguf", "hub"]
     name: str
     path: Path | None
+    looked_for: Path | None = None
 
 
 def locate(written: str, relative_to: Path) -> ModelFiles:
@@ -36,11 +44,14 @@ def locate(written: str, relative_to: Path) -> ModelFiles:
     if written.startswith("package:"):
         path = _in_package(written)
     else:
-        path = Path(written).expanduser()
-        path = path if path.is_absolute() else relative_to / path
-        if not path.exists():
+        try:
+            path = relative_to / Path(written).expanduser()
+            there = path.exists()
+        except (OSError, RuntimeError) as error:  # a name too long, a folder that may not be read, nobody's home
+            raise MissingInputError(f"model.path {written!r}: {getattr(error, 'strerror', None) or error}") from None
+        if not there:
             if HUB_ID.fullmatch(written) and not written.lower().endswith(".gguf"):
-                return ModelFiles("hub", written, None)
+                return ModelFiles("hub", written, None, path)
             raise MissingInputError(f"model.path {written!r} is not there (looked for {path})")
     if path.is_dir():
         if not (path / "config.json").is_file():
@@ -57,14 +68,13 @@ def context_length(files: ModelFiles) -> int | None:
     """Tokens that the model can hold, or None where its files do not say (a hub id is not looked up)."""
     if files.path is None:
         return None
+    path = files.path if files.kind == "gguf" else files.path / "config.json"
+    damaged = damage([path])
+    if damaged is not None:
+        raise MissingInputError(damaged)
     if files.kind == "gguf":
-        return gguf_header.context_length(files.path)
-    try:
-        config = json.loads((files.path / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise MissingInputError(f"{files.path / 'config.json'} cannot be read: {error}") from None
-    if not isinstance(config, dict):
-        raise MissingInputError(f"{files.path / 'config.json'} does not hold a mapping")
+        return gguf_header.context_length(path)
+    config = json.loads(path.read_text(encoding="utf-8"))
     text = config.get("text_config", config)
     value = text.get("max_position_embeddings") if isinstance(text, dict) else None
     return value if isinstance(value, int) else None

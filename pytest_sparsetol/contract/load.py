@@ -78,17 +78,21 @@ def _checked(document: Document) -> Contract:
 def _own_deployments(document: Document, spec: ContractSpec) -> ContractSpec:
     """The deployments that the model names, in the order of the file."""
     wanted = spec.model.deployments
+    profile = document.profile if isinstance(document, View) else None
     if wanted is not None and not (isinstance(document, View) and document.model is not None):
         raise document.error(
             ("model", "deployments"), "model.deployments: a model alone is gated under all of a contract's deployments"
         )
     for place, name in enumerate(wanted or ()):
-        if name not in spec.deployments:
+        # The file is checked before its profiles, which may drop some.
+        if name not in spec.deployments and profile is None:
             raise document.error(
                 ("model", "deployments", place),
                 f"model.deployments: no deployment {name!r}; {nearest(name, spec.deployments)}",
             )
     kept = {name: part for name, part in spec.deployments.items() if wanted is None or name in wanted}
+    if not kept:
+        raise document.error(("model", "deployments"), f"model.deployments: profile {profile!r} has none of them")
     return spec.model_copy(update={"deployments": kept})
 
 

@@ -43,13 +43,29 @@ class View(Document):
 
 
 def overlay(document: Document, name: str, changes: dict[str, Any]) -> View:
-    """The document with the profile `name` laid over it; raise `LocatedError` for a key that no profile can change."""
+    """The document, which is right by itself, with the profile `name` laid over it.
+
+    Raise `LocatedError` for a key that no profile can change.
+    """
     for key in ("contract", "profiles", "model", "suite"):
         if key in changes:
             raise document.error(("profiles", name, key), f"profiles.{name}: a profile cannot change {key!r}")
-    data = _merge({key: value for key, value in document.data.items() if key != "profiles"}, changes)
+    below = {key: value for key, value in document.data.items() if key != "profiles"}
+    data = _merge(_of_groups(below, changes.get("mix")), changes)
     model = document.model if isinstance(document, View) else None
     return View(document.path, data, document.root, model, name)
+
+
+def _of_groups(data: dict[str, Any], mix: Any) -> dict[str, Any]:
+    """Without what the gate says of groups that a profile's `mix` drops; what the profile says of any is kept."""
+    if not isinstance(mix, dict) or "gate" not in data:
+        return data
+    kept = {
+        key: {group: value for group, value in data["gate"][key].items() if group in mix}
+        for key in ("groups", "min_dense")
+        if key in data["gate"]
+    }
+    return {**data, "gate": {**data["gate"], **kept}}
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

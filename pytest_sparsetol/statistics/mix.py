@@ -9,15 +9,18 @@ import numpy as np
 
 from pytest_sparsetol.result import Evidence
 from pytest_sparsetol.statistics.betting import Bets
-from pytest_sparsetol.statistics.decision import Decision, judge
+from pytest_sparsetol.statistics.decision import ROUNDING, Decision, judge
 from pytest_sparsetol.statistics.errors import EvidenceError
 from pytest_sparsetol.statistics.limits import lower_limit, upper_limit
-from pytest_sparsetol.statistics.melding import Belief, belief, belief_of_bets, meld
-from pytest_sparsetol.statistics.outlook import MOST_TIMES, describe
+from pytest_sparsetol.statistics.melding import Belief, belief, belief_of_bets, exceedance_of_sum, meld
+from pytest_sparsetol.statistics.outlook import describe, more_items
 from pytest_sparsetol.statistics.plan import Plan
 from pytest_sparsetol.statistics.planning import EARLY, check_gate
-from pytest_sparsetol.statistics.sample import Floats, check_differences, merge
+from pytest_sparsetol.statistics.sample import Floats, Sample, check_differences, merge
 from pytest_sparsetol.statistics.sequential import together
+
+COARSE = 2**13
+"""Cells of the lattice on which an outlook is computed: it is good to a hundredth, in a quarter of the time."""
 
 
 def decide_mix(
@@ -62,7 +65,7 @@ def decide_mix(
             losses.append((group_belief(totals, sizes, plan), weights[group]))
             gains.append((group_belief(-totals, sizes, plan), weights[group]))
         lower, upper = -meld(gains, alpha), meld(losses, alpha)
-    return judge(mean, lower, upper, threshold, items, lambda: _outlook(mean, lower, upper, threshold, items))
+    return judge(mean, lower, upper, threshold, items, lambda: _outlook(groups, weights, plans, mean, threshold, alpha))
 
 
 def group_belief(totals: Floats, sizes: Floats, plan: Plan | None) -> Belief:
@@ -71,17 +74,25 @@ def group_belief(totals: Floats, sizes: Floats, plan: Plan | None) -> Belief:
     The chance that a limit errs is at most the alpha it is asked for: the looks' shares and that of early stops add up
     to no more than 1.
     """
-    if plan is None:
-        return belief(merge(totals, sizes))
-    ended = np.cumsum(sizes)
-    for look, share in zip(plan.looks, plan.shares, strict=True):
-        # A look takes place where the cluster ends that reaches it: the group stopped there if that is its last.
-        if ended[-1] >= look > ended[-1] - sizes[-1]:
-            return belief(merge(totals, sizes), plan.late * share)
+    level = _level_of_look(sizes, plan)
+    if level is not None:
+        return belief(merge(totals, sizes), level)
     bets = Bets()
     bets.add(totals, sizes)
     # Without early FAIL a run that ends between looks was cut off, for reasons that are none of the plan's.
-    return belief_of_bets(bets, EARLY if plan.early_fail else 1.0)
+    return belief_of_bets(bets, EARLY if plan is None or plan.early_fail else 1.0)
+
+
+def _level_of_look(sizes: Floats, plan: Plan | None) -> float | None:
+    """Share of alpha of the look that a group stopped at, None where it stopped between looks."""
+    if plan is None:
+        return 1.0
+    ended = sizes.sum()
+    for look, share in zip(plan.looks, plan.shares, strict=True):
+        # A look takes place where the cluster ends that reaches it: the group stopped there if that is its last.
+        if ended >= look > ended - sizes[-1]:
+            return plan.late * share
+    return None
 
 
 def clusters_of(evidence: Evidence) -> tuple[Floats, Floats]:
@@ -112,14 +123,35 @@ def _check_weights(evidence: Mapping[str, Evidence], weights: Mapping[str, float
         raise EvidenceError(f"shares of traffic sum to {total:g}, not 1")
 
 
-def _outlook(mean: float, lower: float, upper: float, threshold: float, items: int) -> str:
-    """Limits of a mean close in with the square root of the items, or faster."""
-    if mean > threshold:
-        factor = ((mean - lower) / mean) ** 2
-    elif mean < threshold:
-        factor = ((upper - mean) / (threshold - mean)) ** 2
-    else:
-        factor = math.inf
-    more = math.ceil((factor - 1) * items) if factor <= MOST_TIMES else None
+def _outlook(
+    groups: Mapping[str, tuple[Floats, Floats]],
+    weights: Mapping[str, float],
+    plans: Mapping[str, Plan] | None,
+    mean: float,
+    threshold: float,
+    alpha: float,
+) -> str:
+    """About how many more items would decide, if each group that can run on brought the same values again and again."""
+    sign, bound = (-1.0, 0.0) if mean > threshold + ROUNDING else (1.0, threshold)
+    growing: dict[str, tuple[Sample, float]] = {}
+    ended: dict[str, Belief] = {}
+    for group, (totals, sizes) in groups.items():
+        level = _level_of_look(sizes, _plan(plans, group))
+        if level is None:
+            # Were more items planned, it would meet the same ones first and end where it did.
+            ended[group] = group_belief(sign * totals, sizes, _plan(plans, group))
+        else:
+            growing[group] = merge(sign * totals, sizes), level
+
+    def chance(factor: float) -> float:
+        grown = {group: belief(sample.times(factor), level) for group, (sample, level) in growing.items()}
+        return exceedance_of_sum([(part, weights[group]) for group, part in (grown | ended).items()], bound, COARSE)
+
+    items = sum(sample.items for sample, _ in growing.values())
+    more = more_items(chance, alpha, items) if growing else None
+    if more is None and ended:
+        return f"more items would not decide: {', '.join(ended)} ended early"
     sentence = describe(more, mean, threshold, items)
-    return sentence if more is None else f"{sentence}, spread over the groups as before"
+    if more is None:
+        return sentence
+    return f"{sentence}, spread over {', '.join(growing) if ended else 'the groups'} as before"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -33,18 +35,35 @@ def items_to_decide(sample: Sample, threshold: float, alpha: float, alpha_fail: 
     else:
         toward, mean = sample, threshold
 
-    def decided(factor: float) -> bool:
-        return bool(exceedance(toward.times(factor), np.array([mean]))[0] <= alpha)
+    def chance(factor: float) -> float:
+        return float(exceedance(toward.times(factor), np.array([mean]))[0])
+
+    return more_items(chance, alpha, sample.items)
+
+
+def more_items(chance: Callable[[float], float], alpha: float, items: float) -> int | None:
+    """Additional items with which `chance`, given how many times there are the items at hand, falls to alpha.
+
+    Within a hundredth; None where more than `MOST_TIMES` as many would be needed.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import ndtri
+
+    @functools.cache
+    def gap(root: float) -> float:
+        # The deviate is nearly straight in the square root of the items, so that few steps find the place.
+        return float(ndtri(np.clip(chance(root**2), 1e-300, 1 - 1e-16)) - ndtri(alpha))
 
     low = high = 1.0
-    while not decided(high):
-        if high >= MOST_TIMES:
+    while gap(high) > 0:
+        if high**2 >= MOST_TIMES:
             return None
-        low, high = high, high * 2
-    while (high - low) * sample.items > max(0.5, 0.01 * (high - 1) * sample.items):
-        middle = (low + high) / 2
-        low, high = (low, middle) if decided(middle) else (middle, high)
-    return math.ceil((high - 1) * sample.items)
+        low, high = high, min(high * 1.5, math.sqrt(MOST_TIMES))
+    if high == 1:
+        return 0
+    close = max(0.25 / (high * items), 0.005 * (low - 1 / low))
+    root = float(brentq(gap, low, high, xtol=close))
+    return math.ceil((root**2 - 1) * items)
 
 
 def two_digits(items: int) -> int:

@@ -7,6 +7,7 @@ are imported, and files are read with a safe loader.
 from __future__ import annotations
 
 import difflib
+import re
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,11 @@ from pydantic import BaseModel, ValidationError
 
 MAX_BYTES = 1 << 20
 """A contract or suite of more than 1 MiB is a mistake: data belongs in files that the YAML names."""
+
+NO_KEYS = frozenset({"bool", "null", "timestamp"})
+"""What YAML may take a key for that was meant as text, such as `on`, `~` and `2026-12-01`."""
+NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
+"""Characters that can be written with escapes, and that neither paths nor JSON can hold."""
 
 Loc = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
@@ -33,6 +39,18 @@ class LocatedError(ValueError):
         self.path = path
         self.line = line
         self.column = column
+
+
+class _Loader(yaml.SafeLoader):
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Give a value that is not of its type a place: what converts it raises any error, without one."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError) as error:
+            # Only the first says something to a reader.
+            why = f" ({error})" if isinstance(error, ValueError) else ""
+            problem = f"{_show(node.value)} is no {_type(node)}{why}; put text in quotes"
+            raise yaml.MarkedYAMLError(None, None, problem, node.start_mark) from None
 
 
 @dataclass(frozen=True)
@@ -109,7 +127,13 @@ def load(path: Path) -> Document:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise LocatedError(f"byte {raw[error.start]:#04x} is not UTF-8; save the file as UTF-8", path, line) from None
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        problem = f"the character {chr(error.character)!r} is not allowed in YAML"
+        raise LocatedError(problem, path, line, column) from None
     try:
         root = loader.get_single_node()
         if root is None:
@@ -120,6 +144,10 @@ def load(path: Path) -> Document:
             )
         _check_keys(root, path)
         data = loader.construct_document(root)
+        if not isinstance(data, dict):
+            raise LocatedError(f"holds a {_type(root)}; a mapping of keys to values is needed", path, 1, 1)
+    except RecursionError:
+        raise LocatedError("is nested too deeply", path) from None
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, path, text) from None
     except yaml.YAMLError as error:
@@ -153,7 +181,10 @@ def _check_keys(node: yaml.Node, path: Path, seen: frozenset[int] = frozenset(),
     done = set() if done is None else done
     if id(node) in seen:
         raise LocatedError("an alias refers to itself", path, node.start_mark.line + 1, node.start_mark.column + 1)
-    if id(node) in done or isinstance(node, yaml.ScalarNode):
+    if id(node) in done:
+        return
+    if isinstance(node, yaml.ScalarNode):
+        _check_scalar(node, path)
         return
     inside = seen | {id(node)}
     if isinstance(node, yaml.MappingNode):
@@ -162,6 +193,11 @@ def _check_keys(node: yaml.Node, path: Path, seen: frozenset[int] = frozenset(),
             line, column = key.start_mark.line + 1, key.start_mark.column + 1
             if not isinstance(key, yaml.ScalarNode):
                 raise LocatedError(f"a {_kind(key)} cannot be a key", path, line, column)
+            if _type(key) in NO_KEYS:
+                raise LocatedError(
+                    f"the key {key.value!r} is a {_type(key)} in YAML; put it in quotes", path, line, column
+                )
+            _check_scalar(key, path)
             if key.value in lines:
                 raise LocatedError(
                     f"duplicate key {key.value!r}; it stands on line {lines[key.value]} already", path, line, column
@@ -172,6 +208,14 @@ def _check_keys(node: yaml.Node, path: Path, seen: frozenset[int] = frozenset(),
         for value in node.value:
             _check_keys(value, path, inside, done)
     done.add(id(node))
+
+
+def _check_scalar(node: yaml.ScalarNode, path: Path) -> None:
+    line, column = node.start_mark.line + 1, node.start_mark.column + 1
+    if _type(node) == "binary":
+        raise LocatedError("binary data has no place here; write text", path, line, column)
+    if NO_TEXT.search(node.value):
+        raise LocatedError(f"{_show(node.value)} holds a character that no text has", path, line, column)
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, path: Path, text: str) -> LocatedError:
@@ -190,6 +234,11 @@ def _syntax_error(error: yaml.MarkedYAMLError, path: Path, text: str) -> Located
 
 def _kind(node: yaml.Node) -> str:
     return {"MappingNode": "mapping", "SequenceNode": "list"}.get(type(node).__name__, "single value")
+
+
+def _type(node: yaml.Node) -> str:
+    """The type that YAML gives a value, by its tag or by how it looks."""
+    return str(node.tag).rpartition(":")[2]
 
 
 def _show(value: object) -> str:

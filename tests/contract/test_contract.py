@@ -83,6 +83,46 @@ def test_every_profile_is_checked_and_errors_point_into_it(tmp_path: Path) -> No
     assert caught.value.line == GOOD.splitlines().index("profiles:") + 2
 
 
+def narrowed(profile: str) -> str:
+    assert "profiles:\n" in GOOD
+    return GOOD.replace("profiles:\n", f"profiles:\n  narrow: {{{profile}}}\n")
+
+
+def test_a_profile_that_narrows_the_mix_drops_what_the_file_says_of_the_other_groups(tmp_path: Path) -> None:
+    path = write(tmp_path, narrowed("mix: {multi_qa: 1.0}, gate: {groups: {multi_qa: 0.06}}"))
+
+    gate = load_contract(path, "narrow").spec.gate
+    whole = load_contract(path).spec.gate
+
+    assert (gate.groups, gate.min_dense, gate.mix) == ({"multi_qa": 0.06}, {}, 0.04)
+    assert (whole.groups, whole.min_dense) == ({"multi_qa": 0.08}, {"single_qa": 0.6})
+
+
+def test_a_profile_that_widens_the_mix_keeps_what_the_file_says(tmp_path: Path) -> None:
+    path = write(tmp_path, narrowed("mix: {single_qa: 0.5, multi_qa: 0.3, multi_hop: 0.2}, gate: {items: {max: 300}}"))
+
+    gate = load_contract(path, "narrow").spec.gate
+
+    assert (gate.groups, gate.min_dense) == ({"multi_qa": 0.08}, {"single_qa": 0.6})
+
+
+@pytest.mark.parametrize(
+    ("profile", "said"),
+    [
+        ("mix: {single_qa: 1.0}, gate: {groups: {multi_qa: 0.1}}", ":19:61: gate.groups: mix has no group 'multi_qa'"),
+        ("mix: {multi_qa: 1.0}, gate: {min_dense: {singl: 0.1}}", ":19:60: gate.min_dense: mix has no group 'singl'"),
+        ("mix: {singl_qa: 1.0}", ":19:28: mix: suite 'frontier-small' has no group 'singl_qa'"),
+        ("mix: [single_qa]", ":19:12: mix: a list found where a mapping is needed"),
+        ("mix: {single_qa: 1.0}, gate: [groups]", ":19:35: gate: a list found where a mapping is needed"),
+    ],
+)
+def test_a_group_that_the_profile_itself_names_must_be_in_its_mix(tmp_path: Path, profile: str, said: str) -> None:
+    with pytest.raises(LocatedError) as caught:
+        load_contract(write(tmp_path, narrowed(profile)))
+
+    assert said in str(caught.value)
+
+
 @pytest.mark.parametrize(("written", "tokens"), [("1k", 1024), ("128K", 131072), (1000, 1000), ("600", 600)])
 def test_lengths(written: object, tokens: int) -> None:
     assert parse_length(written) == tokens

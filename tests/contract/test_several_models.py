@@ -52,6 +52,26 @@ def test_profiles_lie_over_each(tmp_path: Path) -> None:
     assert [one.spec.lengths for one in load_contracts(listed(tmp_path), "premerge")] == [[1024], [1024]]
 
 
+ONLY_QUEST = "profiles:\n  quick: {deployments: {quest-10x: {decode: {method: quest, sparsity: 0.8}}}}\n"
+
+
+def test_a_profile_that_drops_deployments_leaves_each_model_its_others(tmp_path: Path) -> None:
+    both = TWO.replace("[release]", "[quest-10x, release]")
+    path = listed(tmp_path, both)
+    path.write_text(path.read_text().replace("profiles:\n", ONLY_QUEST))
+
+    assert [list(one.spec.deployments) for one in load_contracts(path, "quick")] == [["quest-10x"]] * 2
+    assert [list(one.spec.deployments) for one in load_contracts(path)] == [["quest-10x", "release"]] * 2
+
+
+def test_a_profile_that_drops_all_deployments_of_a_model_is_an_error(tmp_path: Path) -> None:
+    path = listed(tmp_path)
+    path.write_text(path.read_text().replace("profiles:\n", ONLY_QUEST))
+
+    with pytest.raises(LocatedError, match=r"4:50: model.deployments: profile 'quick' has none of them"):
+        load_contracts(path)
+
+
 def test_shards_of_other_models_are_of_another_contract(tmp_path: Path) -> None:
     whole = terms_of_all(load_contracts(listed(tmp_path)))
     other = terms_of_all(load_contracts(listed(tmp_path, TWO.replace("bfloat16", "float16"))))

@@ -1,10 +1,11 @@
+import re
 import time
 
 import numpy as np
 import pytest
 
 from pytest_sparsetol.result import Evidence
-from pytest_sparsetol.statistics import EvidenceError, Plan, decide, decide_mix
+from pytest_sparsetol.statistics import Decision, EvidenceError, Plan, decide, decide_mix
 from pytest_sparsetol.statistics.betting import Bets
 from pytest_sparsetol.statistics.limits import upper_limit
 from pytest_sparsetol.statistics.melding import belief, belief_of_bets, meld
@@ -145,6 +146,69 @@ def test_says_what_would_decide() -> None:
     assert "more items would decide" in decide_mix(groups, {"a": 0.5, "b": 0.5}, 0.02, 0.95).reason
 
 
+NONE, A_TWENTIETH, GRADED = [0.0], [1.0] + [0.0] * 19, [0.5, 0.25, -0.25] + [0.0] * 17
+BOTH_WAYS = [1.0, 0.5, -0.75, -0.5] + [0.0] * 6
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+@pytest.mark.parametrize(
+    ("tiles", "shares", "allowed"),
+    [
+        ({"a": (NONE, 30), "b": (NONE, 30)}, (0.5, 0.5), 0.02),
+        ({"a": (NONE, 60), "b": (NONE, 60), "c": (NONE, 60), "d": (NONE, 60)}, (0.7, 0.2, 0.06, 0.04), 0.03),
+        ({"a": (NONE, 200), "b": (NONE, 20)}, (0.5, 0.5), 0.05),
+        ({"a": (A_TWENTIETH, 10), "b": (A_TWENTIETH, 10)}, (0.5, 0.5), 0.065),
+        ({"a": (NONE, 200), "b": (A_TWENTIETH, 10), "c": (GRADED, 10)}, (0.5, 0.3, 0.2), 0.03),
+        ({"a": (BOTH_WAYS, 40), "b": (BOTH_WAYS, 20)}, (0.6, 0.4), 0.02),
+    ],
+)
+def test_as_many_more_items_as_it_says_decide(
+    tiles: dict[str, tuple[list[float], int]], shares: tuple[float, ...], allowed: float, sequential: bool
+) -> None:
+    items = sum(len(tile) * times for tile, times in tiles.values())
+
+    def after(more: float) -> Decision:
+        """With so many more items at the same rates, spread over the groups as before."""
+        grown = {name: evidence(tile * round(times * (1 + more / items))) for name, (tile, times) in tiles.items()}
+        plans = {name: Plan(len(one.differences)) for name, one in grown.items()} if sequential else None
+        return decide_mix(grown, dict(zip(tiles, shares, strict=True)), allowed, plans=plans)
+
+    first = after(0)
+    found = re.search(r"about (\d+) more items would decide, spread over the groups as before", first.reason)
+
+    assert first.verdict == "INCONCLUSIVE"
+    assert found is not None
+    assert after(int(found[1]) * 1.05).verdict == ("FAIL" if first.mean > allowed else "PASS")
+    assert after(int(found[1]) * 0.85).verdict == "INCONCLUSIVE"
+
+
+def test_groups_that_stopped_early_get_no_more_items() -> None:
+    groups = {"a": evidence([0.0] * 60), "b": evidence([0.0] * 60), "stopped": evidence([1.0, 0.0] * 8)}
+    weights = {"a": 0.66, "b": 0.3, "stopped": 0.04}
+
+    def after(more: float) -> Decision:
+        grown = {name: evidence([0.0] * round(60 + more / 2)) for name in ("a", "b")} | {"stopped": groups["stopped"]}
+        return decide_mix(grown, weights, 0.05, plans={name: Plan(round(60 + more / 2)) for name in grown})
+
+    found = re.search(r"about (\d+) more items would decide, spread over a, b as before", after(0).reason)
+
+    assert found is not None
+    assert after(int(found[1]) * 1.03).verdict == "PASS"
+    assert after(int(found[1]) * 0.85).verdict == "INCONCLUSIVE"
+
+
+def test_a_group_that_stopped_early_may_leave_nothing_that_could_decide() -> None:
+    groups = {"a": evidence([0.0] * 200), "stopped": evidence([1.0, 0.0, 1.0])}
+    plans = {name: Plan(200) for name in groups}
+
+    mixed = decide_mix(groups, {"a": 0.9, "stopped": 0.1}, 0.08, plans=plans)
+    alone = decide_mix({"stopped": groups["stopped"]}, {"stopped": 1.0}, 0.7, plans=plans)
+
+    assert mixed.verdict == alone.verdict == "INCONCLUSIVE"
+    assert mixed.reason == "more items would not decide: stopped ended early"
+    assert alone.reason == "more items would not decide: stopped ended early"
+
+
 @pytest.mark.parametrize(
     ("weights", "says"),
     [
@@ -161,7 +225,7 @@ def test_refuses_what_it_cannot_weigh(weights: dict[str, float], says: str) -> N
         decide_mix(groups, weights, 0.05, 0.95)
 
 
-def test_four_graded_groups_take_under_half_a_second() -> None:
+def test_four_graded_groups_take_under_half_a_second_and_an_outlook_under_two() -> None:
     random = np.random.default_rng(7)
     groups = {name: evidence([float(value) for value in random.uniform(-1, 1, 200)]) for name in "abcd"}
     weights = dict.fromkeys("abcd", 0.25)
@@ -169,6 +233,9 @@ def test_four_graded_groups_take_under_half_a_second() -> None:
     begun = time.process_time()
     decide_mix(groups, weights, 0.05, 0.95)
     assert time.process_time() - begun < 0.5
+    begun = time.process_time()
+    assert "more items would decide" in decide_mix(groups, weights, 0.025, 0.95).reason
+    assert time.process_time() - begun < 2
 
 
 @pytest.mark.parametrize(

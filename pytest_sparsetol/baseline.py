@@ -11,16 +11,17 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from filelock import FileLock
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sparsetol_suites.lengths import show_length
 
-from pytest_sparsetol.errors import BaselineError, MissingInputError
+from pytest_sparsetol.errors import BaselineError, DamagedBaselineError, MissingInputError
 from pytest_sparsetol.noise import Noise
 
 FORMAT = 1
@@ -42,9 +43,11 @@ class Row:
 
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+
     item: str
     prompt: str
-    score: float
+    score: Annotated[float, Field(ge=0, le=1)]
     missing: bool
     finish: Literal["stop", "length"]
     prompt_tokens: int
@@ -89,6 +92,45 @@ class Fingerprint:
         ]
 
 
+class Recorded(BaseModel):
+    """How a file was recorded: device, versions and batch size beside what is named here.
+
+    Attributes:
+        seconds_per_item: of recording.
+
+    """
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    seconds_per_item: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+
+
+_Differences = Annotated[list[Annotated[float, Field(ge=-1, le=1)]], Field(min_length=1)]
+
+
+class Header(BaseModel):
+    """The first line of a file.
+
+    Attributes:
+        sparsetol_baseline: version of the format.
+        fingerprint: parts of a `Fingerprint`.
+        noise: the differences of a `Noise`, None where the file was recorded without.
+        sha256: of the lines below.
+
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    sparsetol_baseline: Literal[1]
+    fingerprint: dict[str, Any]
+    recorded: Recorded
+    noise: Annotated[dict[str, _Differences], Field(min_length=1)] | None = None
+    sha256: str
+
+
+_ROW = TypeAdapter(Row)
+
+
 @dataclass(frozen=True)
 class BaselineStore:
     """A folder of baselines.
@@ -110,12 +152,21 @@ class BaselineStore:
     def read(self, fingerprint: Fingerprint) -> dict[str, Row]:
         """Stored rows by item id; none where nothing is stored.
 
-        Raises `BaselineError` where the file is damaged or belongs to another fingerprint.
+        Raises:
+            DamagedBaselineError: the file is not as it was written, or belongs to another fingerprint.
+            BaselineError: it cannot be read.
+
         """
         path = self.path(fingerprint)
-        return _parse(path, fingerprint) if path.exists() else {}
+        found = _file(path)
+        if found is None:
+            return {}
+        changed = fingerprint.differences(found[0].fingerprint)
+        if changed:
+            raise _damaged(path, f"is not what its name says: it differs in {', '.join(changed)}")
+        return _rows(path, *found)
 
-    def stored(self, task: str, length: int, suite: str) -> list[tuple[dict[str, Any], list[Row]]]:
+    def stored(self, task: str, length: int, suite: str) -> list[tuple[Header, list[Row]]]:
         """Header and rows of all that is stored of a task at a length, whatever model it belongs to: for planning.
 
         Args:
@@ -128,10 +179,10 @@ class BaselineStore:
 
         """
         found = []
-        for path in sorted((self.folder / self.suite_name).glob(f"{task}-{show_length(length)}-*.jsonl")):
-            header = _header(path)
-            if header["fingerprint"]["suite"] == suite:
-                found.append((header, _rows(path, header)))
+        for path in self._files(task, length):
+            file = _file(path)
+            if file is not None and file[0].fingerprint.get("suite") == suite:
+                found.append((file[0], list(_rows(path, *file).values())))
         return found
 
     def explain_missing(
@@ -153,11 +204,11 @@ class BaselineStore:
                 f"the dense baseline of {what} lacks {missing} of {wanted} items ({path.name}); "
                 f"record it with {RECORD_OPTION}"
             )
-        for other in sorted(path.parent.glob(f"{fingerprint.task}-{show_length(fingerprint.length)}-*.jsonl")):
-            stored = _header(other)["fingerprint"]
-            if shared and stored.get("model") != fingerprint.model:
+        for other in self._files(fingerprint.task, fingerprint.length):
+            found = _file(other)
+            if found is None or (shared and found[0].fingerprint.get("model") != fingerprint.model):
                 continue
-            changed = fingerprint.differences(stored)
+            changed = fingerprint.differences(found[0].fingerprint)
             return BaselineError(
                 f"the dense baseline of {what} is stale ({other.name}): it differs in {', '.join(changed)}; "
                 f"if that change is meant, record it with {RECORD_OPTION}"
@@ -169,15 +220,25 @@ class BaselineStore:
 
     def recorded(self, fingerprint: Fingerprint) -> dict[str, Any]:
         """How the file was recorded: device, versions, batch size; empty where nothing is stored."""
-        path = self.path(fingerprint)
-        found: dict[str, Any] = _header(path)["recorded"] if path.exists() else {}
-        return found
+        found = _file(self.path(fingerprint))
+        return {} if found is None else found[0].recorded.model_dump(exclude_unset=True)
 
     def noise(self, fingerprint: Fingerprint) -> Noise | None:
         """How much dense differed from itself; None where it was recorded without."""
+        found = _file(self.path(fingerprint))
+        return None if found is None or found[0].noise is None else Noise(found[0].noise)
+
+    def _files(self, task: str, length: int) -> list[Path]:
+        """All that is stored of a task at a length; the digest's places keep out tasks whose names begin alike."""
+        return sorted((self.folder / self.suite_name).glob(f"{task}-{show_length(length)}-{'[0-9a-f]' * 12}.jsonl"))
+
+    def check_writable(self, fingerprint: Fingerprint) -> None:
+        """Raise `BaselineError` where nothing can be written: asked before hours are spent on what is to be."""
         path = self.path(fingerprint)
-        found = _header(path).get("noise") if path.exists() else None
-        return None if found is None else Noise(found)
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=_temporary(path)):
+                pass
 
     def write(
         self,
@@ -186,9 +247,11 @@ class BaselineStore:
         recorded: Mapping[str, Any],
         noise: Noise | None = None,
     ) -> None:
-        """Replace the file by `rows` in one step; `recorded` tells device, versions and batch size."""
+        """Replace the file by `rows` in one step; `recorded` tells device, versions and batch size.
+
+        Raises `BaselineError` where it cannot be written.
+        """
         path = self.path(fingerprint)
-        path.parent.mkdir(parents=True, exist_ok=True)
         lines = [_line(dataclasses.asdict(rows[item])) for item in sorted(rows)]
         header = {
             "sparsetol_baseline": FORMAT,
@@ -198,19 +261,31 @@ class BaselineStore:
             "rows": len(lines),
             "sha256": hashlib.sha256("\n".join(lines).encode()).hexdigest(),
         }
-        write_atomically(path, "\n".join([_line(header), *lines]) + "\n")
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, "\n".join([_line(header), *lines]) + "\n")
 
     @contextmanager
     def locked(self, fingerprint: Fingerprint) -> Iterator[None]:
         """Hold a file against other processes of this host while its missing items are computed and written."""
-        key = hashlib.sha256(str(self.path(fingerprint).resolve()).encode()).hexdigest()[:24]
-        with FileLock(Path(tempfile.gettempdir()) / f"sparsetol-{key}.lock"):
+        with ExitStack() as held:
+            try:
+                held.enter_context(FileLock(self.beside(fingerprint, "lock")))
+            except OSError as error:
+                raise BaselineError(
+                    f"baseline {self.path(fingerprint)} cannot be held against other processes: {error}"
+                ) from None
             yield
+
+    def beside(self, fingerprint: Fingerprint, suffix: str) -> Path:
+        """A file in this host's temporary folder that goes with a file of the store."""
+        key = hashlib.sha256(str(self.path(fingerprint).resolve()).encode()).hexdigest()[:24]
+        return Path(tempfile.gettempdir()) / f"sparsetol-{key}.{suffix}"
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a whole file or nothing: a reader never sees half of it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_temporary(path))
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
@@ -223,30 +298,67 @@ def write_atomically(path: Path, text: str) -> None:
         raise
 
 
-def _header(path: Path) -> dict[str, Any]:
+def _temporary(path: Path) -> str:
+    """How the names begin of what is to become a file."""
+    return f".{path.name}."
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
     try:
-        with path.open(encoding="utf-8") as file:
-            header = json.loads(file.readline())
-    except (OSError, ValueError) as error:
-        raise BaselineError(f"baseline {path} cannot be read: {error}") from None
-    if not isinstance(header, dict) or header.get("sparsetol_baseline") != FORMAT:
-        raise BaselineError(f"baseline {path} is not in format {FORMAT} of this version")
-    return header
+        yield
+    except OSError as error:
+        raise BaselineError(
+            f"baseline {path} cannot be written: {error.strerror or error}; mend that, or name another folder as "
+            f"'baselines' in the contract"
+        ) from None
 
 
-def _parse(path: Path, fingerprint: Fingerprint) -> dict[str, Row]:
-    header = _header(path)
-    changed = fingerprint.differences(header["fingerprint"])
-    if changed:
-        raise BaselineError(f"baseline {path} is not what its name says: it differs in {', '.join(changed)}")
-    return {row.item: row for row in _rows(path, header)}
+def _file(path: Path) -> tuple[Header, list[str]] | None:
+    """Header and lines of rows, read at once, as another process may replace the file; None where it is not there."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BaselineError(f"baseline {path} cannot be read: {error.strerror or error}") from None
+    try:
+        first, *lines = raw.decode("utf-8").splitlines() or [""]
+        return Header.model_validate_json(first), lines
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise _damaged(path, f"is damaged: byte {raw[error.start]:#04x} is not UTF-8", line) from None
+    except ValidationError as error:
+        if error.errors()[0]["loc"] == ("sparsetol_baseline",):
+            raise _damaged(path, f"is not in format {FORMAT} of this version") from None
+        raise _damaged(path, f"is damaged: {_wrong(error)}", 1) from None
 
 
-def _rows(path: Path, header: Mapping[str, Any]) -> list[Row]:
-    lines = path.read_text(encoding="utf-8").splitlines()[1:]
-    if hashlib.sha256("\n".join(lines).encode()).hexdigest() != header["sha256"]:
-        raise BaselineError(f"baseline {path} was changed after it was recorded: its checksum does not fit its rows")
-    return [Row(**json.loads(line)) for line in lines]
+def _rows(path: Path, header: Header, lines: Sequence[str]) -> dict[str, Row]:
+    if hashlib.sha256("\n".join(lines).encode()).hexdigest() != header.sha256:
+        raise _damaged(path, "was changed after it was recorded: its checksum does not fit its rows")
+    rows: dict[str, Row] = {}
+    for number, line in enumerate(lines, start=2):
+        try:
+            row = _ROW.validate_json(line)
+        except ValidationError as error:
+            raise _damaged(path, f"is damaged: {_wrong(error)}", number) from None
+        if row.item in rows:
+            raise _damaged(path, f"is damaged: item {row.item} stands there twice", number)
+        rows[row.item] = row
+    return rows
+
+
+def _damaged(path: Path, what: str, line: int | None = None) -> DamagedBaselineError:
+    place = "" if line is None else f", line {line},"
+    remedy = f"restore it from version control, or delete it and record it with {RECORD_OPTION}"
+    return DamagedBaselineError(f"baseline {path}{place} {what}; {remedy}")
+
+
+def _wrong(error: ValidationError) -> str:
+    """The first thing that is wrong with a line."""
+    first = error.errors()[0]
+    return ": ".join([*([".".join(map(str, first["loc"]))] if first["loc"] else []), first["msg"]])
 
 
 def _line(value: object) -> str:

@@ -18,9 +18,15 @@ class Controller:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._uncollected: list[str] = []
         self._unread: list[str] = []
         self._unwritten: str | None = None
         self._swept: list[str] = []
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Keep what could not be collected, here or in a worker: contracts may be missing."""
+        if report.failed:
+            self._uncollected.append(f"{report.nodeid or 'a file'} was not collected: {report.longreprtext.strip()}")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what a worker measured; a worker that died leaves an ERROR."""
@@ -44,12 +50,14 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Weigh what workers left, before pytest's own reports close; then write ours."""
-        gate = self._known_session()
+        path = self._config.getoption("sparsetol_json")
+        gate = self._known_session() if path is None else self._session()
         if gate is None or self._config.option.collectonly:
             return
         if gate.sweep:
             self._finish_sweep(session, gate)
             return
+        stopped = _stopped(session)
         if self._config.pluginmanager.has_plugin("dsession"):
             self._unread = self._unreadable(gate)
             for node_id in gate.selected:
@@ -57,12 +65,12 @@ class Controller:
                     self._weigh(session, gate, node_id)
             if self._unread:
                 session.testsfailed += len(self._unread)
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        if session.exitstatus == pytest.ExitCode.OK and gate.without_pass():
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        path = self._config.getoption("sparsetol_json")
+                _fail(session)
+        if gate.without_pass():
+            _fail(session)
         if path is not None:
-            self._write_json(session, gate, self._config.invocation_params.dir / path)
+            errors = [*self._uncollected, *self._unread, *stopped]
+            self._write_json(session, gate, errors, self._config.invocation_params.dir / path)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """The table."""
@@ -82,7 +90,7 @@ class Controller:
         terminalreporter.section("sparsetol")
         width = terminal_width()
         terminalreporter.write(summary(gate.in_order(), width=width, colour=terminalreporter.hasmarkup))
-        found = [] if self._unread else gate.report().frontiers()
+        found = gate.report().frontiers()
         if found:
             from pytest_sparsetol.report.equal_compute import equal_compute
 
@@ -96,11 +104,7 @@ class Controller:
         for name in gate.without_pass():
             terminalreporter.write_line(f"{name}: nothing passed, so it is red", red=True)
         for error in self._unread:
-            terminalreporter.write_line(
-                f"its mixes were not weighed, so it is red: {error} (workers could read it: name the contract's folder "
-                "on the command line, so that its conftest.py is loaded in every process)",
-                red=True,
-            )
+            terminalreporter.write_line(error, red=True)
         if self._unwritten is not None:
             terminalreporter.write_line(self._unwritten, red=True)
 
@@ -123,7 +127,10 @@ class Controller:
             try:
                 gate.contracts(gate.root / path)
             except ValueError as error:
-                errors.append(str(error))
+                errors.append(
+                    f"its mixes were not weighed, so it is red: {error} (workers could read it: name the contract's "
+                    "folder on the command line, so that its conftest.py is loaded in every process)"
+                )
         return errors
 
     def _is_contract(self, node_id: str) -> bool:
@@ -173,7 +180,7 @@ class Controller:
             self._config.hook.pytest_runtest_logreport(report=report)
         if outcome == "failed":
             session.testsfailed += 1
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            _fail(session)
 
     def _finish_sweep(self, session: pytest.Session, gate: GateSession) -> None:
         """Write what each contract's ladders show once all are climbed; say what is left to do otherwise."""
@@ -186,7 +193,13 @@ class Controller:
         colour = bool(getattr(terminal, "hasmarkup", False))
         width = terminal_width()
         for path in dict.fromkeys(node_id.partition("::")[0] for node_id in gate.selected):
-            contract, climbed, missing = gate.climbed(path)
+            try:
+                contract, climbed, missing = gate.climbed(path)
+            except ValueError as error:
+                # Workers could read it.
+                self._swept.append(f"{path}: no certificate: {error}\n")
+                _fail(session)
+                continue
             if missing:
                 self._swept.append(unfinished(path, len(climbed), missing, kept=gate.finished is not None))
                 continue
@@ -198,18 +211,36 @@ class Controller:
                 written = finish(contract, climbed)
             except SparsetolError as error:
                 self._swept.append(f"{path}: {error}\n")
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+                _fail(session)
                 continue
             self._swept.append(describe_written(path, written, width=width, colour=colour))
 
-    def _write_json(self, session: pytest.Session, gate: GateSession, path: Path) -> None:
-        """Write the report; what reads it must not take its absence for green."""
+    def _write_json(self, session: pytest.Session, gate: GateSession, errors: Sequence[str], path: Path) -> None:
+        """Write the report; what reads it must not take its absence, or what it lacks, for green."""
         from pytest_sparsetol.report.jsonfile import write_json
 
         gate.complete()
+        if not (errors or gate.results or gate.mixes):
+            errors = ["no cell was collected or selected"]
         try:
-            write_json(path, gate.report())
+            write_json(path, gate.report(errors))
         except OSError as error:
             self._unwritten = f"report {path} cannot be written, so it is red: {error.strerror or error}"
-            if session.exitstatus == pytest.ExitCode.OK:
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            _fail(session)
+
+
+def _stopped(session: pytest.Session) -> list[str]:
+    """That the run did not come to its end, where it did not."""
+    try:
+        status = pytest.ExitCode(session.exitstatus)
+    except ValueError:
+        return [f"the run was stopped before its end (exit {session.exitstatus})"]
+    if status in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED}:
+        return []
+    return [f"the run was stopped before its end (exit {status.value}, {status.name.lower().replace('_', ' ')})"]
+
+
+def _fail(session: pytest.Session) -> None:
+    """Make a run red that is not; an interrupted one stays what it is."""
+    if session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

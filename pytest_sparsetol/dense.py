@@ -10,6 +10,7 @@ from typing import Literal
 
 from sparsetol_suites.suite import SuiteTask
 
+from pytest_sparsetol.anew import Anew
 from pytest_sparsetol.answering import answer
 from pytest_sparsetol.baseline import BaselineStore, Fingerprint, Row
 from pytest_sparsetol.cells import Cell
@@ -17,7 +18,7 @@ from pytest_sparsetol.contract import Contract
 from pytest_sparsetol.engine.dense import second_backend
 from pytest_sparsetol.engine.engine import Engine
 from pytest_sparsetol.engine.policy import DENSE
-from pytest_sparsetol.errors import BaselineError
+from pytest_sparsetol.errors import BaselineError, DamagedBaselineError
 from pytest_sparsetol.items import Prepared, Progress
 from pytest_sparsetol.noise import SAMPLE, Noise, floor
 from pytest_sparsetol.result import NoiseFloor
@@ -31,12 +32,13 @@ class DenseOutcomes:
     """Finds dense outcomes for a session.
 
     Attributes:
-        record: write missing outcomes (`missing`), all of them anew (`all`), or none.
+        record: write outcomes that are missing (`missing`), all that the run asks for anew (`all`), or none. Outcomes
+            of other items in the same file stay.
 
     """
 
     record: Literal["missing", "all"] | None = None
-    _rewritten: set[tuple[str, str]] = field(default_factory=set)
+    _anew: Anew = field(default_factory=Anew)
 
     def rows(
         self, contract: Contract, engine: Engine, cell: Cell, prepared: Sequence[Prepared], progress: Progress
@@ -45,7 +47,7 @@ class DenseOutcomes:
 
         Raises:
             MissingInputError: some are not stored.
-            BaselineError: what is stored belongs to something else.
+            BaselineError: what is stored belongs to something else or is damaged, or nothing can be written.
 
         """
         store = BaselineStore(contract.baselines, contract.suite.name)
@@ -61,14 +63,8 @@ class DenseOutcomes:
             missing = [entry for entry in wanted if entry.item.id not in stored]
             if missing:
                 raise store.explain_missing(fingerprint, len(missing), len(wanted), shared=bool(contract.among))
-            for entry in wanted:
-                row = stored[entry.item.id]
-                if row.prompt != entry.hash:
-                    raise BaselineError(
-                        f"item {entry.item.id} has another prompt now ({entry.hash}) than when its dense outcome was "
-                        f"recorded ({row.prompt}); record it anew with --sparsetol-record=all"
-                    )
-                rows[task.name, entry.item.id] = row
+            _check_prompts(wanted, stored)
+            rows |= {(task.name, entry.item.id): stored[entry.item.id] for entry in wanted}
         return [rows[entry.task.name, entry.item.id] for entry in prepared]
 
     def noise(self, contract: Contract, engine: Engine, cell: Cell, prepared: Sequence[Prepared]) -> NoiseFloor | None:
@@ -88,14 +84,12 @@ class DenseOutcomes:
         progress: Progress,
     ) -> dict[str, Row]:
         """Compute and write the outcomes that the store lacks; what is done so far is kept when stopped."""
-        key = (str(store.path(fingerprint)), fingerprint.digest())
-        anew = self.record == "all" and key not in self._rewritten
-        self._rewritten.add(key)
-        stored = {} if anew else store.read(fingerprint)
-        noise = None if anew else store.noise(fingerprint)
+        stored, noise = self._kept(store, fingerprint, wanted)
+        _check_prompts(wanted, stored)
         lacking = [entry for entry in wanted if entry.item.id not in stored]
         if not lacking and noise is not None:
             return stored
+        store.check_writable(fingerprint)
         size = contract.spec.model.batch_size
         recorded = {**engine.versions(), "batch_size": size} if lacking else store.recorded(fingerprint)
         done, written = 0, time.monotonic()
@@ -106,6 +100,11 @@ class DenseOutcomes:
             for answered, current in answer(engine, lacking, DENSE, size):
                 recorded["backend"] = ", ".join(sorted(current.backends))
                 for entry, one in zip(lacking[done:], answered, strict=False):
+                    if not 0 <= one.score.value <= 1:
+                        raise BaselineError(
+                            f"item {entry.item.id}: its task gives the dense answer {one.score.value:g}; "
+                            f"scores must lie in [0, 1]"
+                        )
                     stored[entry.item.id] = Row(
                         item=entry.item.id,
                         prompt=entry.hash,
@@ -124,11 +123,39 @@ class DenseOutcomes:
         finally:
             if done:
                 store.write(fingerprint, stored, recorded, noise)
+                if self.record == "all":
+                    self._anew.add(store.beside(fingerprint, "anew"), (entry.item.id for entry in lacking[:done]))
         if noise is None:
-            sample = [entry for entry in wanted[:SAMPLE] if stored[entry.item.id].prompt == entry.hash]
-            noise = _against_itself(engine, sample, stored, size, progress)
+            noise = _against_itself(engine, wanted[:SAMPLE], stored, size, progress)
             store.write(fingerprint, stored, recorded, noise)
         return stored
+
+    def _kept(
+        self, store: BaselineStore, fingerprint: Fingerprint, wanted: Sequence[Prepared]
+    ) -> tuple[dict[str, Row], Noise | None]:
+        """Rows and noise that recording adds to: with `all`, of what is wanted only what this run has recorded."""
+        if self.record == "missing":
+            return store.read(fingerprint), store.noise(fingerprint)
+        done = self._anew.items(store.beside(fingerprint, "anew"))
+        replaced = {entry.item.id for entry in wanted} - done
+        try:
+            stored = store.read(fingerprint)
+        except DamagedBaselineError:
+            # No run could have used a row of it.
+            return {}, None
+        kept = {item: row for item, row in stored.items() if item not in replaced}
+        return kept, store.noise(fingerprint) if done else None
+
+
+def _check_prompts(wanted: Sequence[Prepared], stored: Mapping[str, Row]) -> None:
+    """Raise `BaselineError` where an item is no longer what its outcome was recorded of."""
+    for entry in wanted:
+        row = stored.get(entry.item.id)
+        if row is not None and row.prompt != entry.hash:
+            raise BaselineError(
+                f"item {entry.item.id} has another prompt now ({entry.hash}) than when its dense outcome was "
+                f"recorded ({row.prompt}); record it anew with --sparsetol-record=all"
+            )
 
 
 def _against_itself(

@@ -20,7 +20,11 @@ class MissingInputError(SparsetolError):
 
 
 class BaselineError(SparsetolError):
-    """A stored baseline does not belong to what is run, or is damaged."""
+    """A stored baseline does not belong to what is run, is damaged, or cannot be read or written."""
+
+
+class DamagedBaselineError(BaselineError):
+    """The file of a stored baseline is not as it was written."""
 
 
 class ReportError(SparsetolError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import math
+import os
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -49,7 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         nargs="?",
         action=_RecordAction,
         metavar="WHICH",
-        help="write dense baselines before gating: 'missing' ones (the default) or 'all' anew",
+        help="write dense baselines before gating: 'missing' ones (the default), or anew 'all' that the run asks for",
     )
     group.addoption(
         "--sparsetol-sweep",
@@ -92,12 +93,26 @@ def pytest_configure(config: pytest.Config) -> None:
     path = config.getoption("sparsetol_json")
     if path is not None and (config.invocation_params.dir / path).is_dir():
         raise pytest.UsageError(f"--sparsetol-json {path!r} is a folder; name a file in it")
+    if path is not None and not _may_hold_a_report(config.invocation_params.dir / path):
+        # Where PATH is forgotten, argparse takes a test or the contract itself for it.
+        raise pytest.UsageError(f"--sparsetol-json {path!r} is there and holds no report; name another file")
     if config.getoption("sparsetol_sweep_minutes") is not None and not config.getoption("sparsetol_sweep"):
         raise pytest.UsageError("--sparsetol-sweep-minutes is for --sparsetol-sweep, which is not there")
     if config.getoption("sparsetol_sweep") and config.getoption("sparsetol_json"):
         raise pytest.UsageError("--sparsetol-json is a gate's report; a sweep writes certificate.json")
     if config.getoption("sparsetol_sweep") and config.getoption("sparsetol_shard"):
         raise pytest.UsageError("a sweep takes no shards: spread it over workers with -n, or over runs with -k")
+
+
+def _may_hold_a_report(path: Path) -> bool:
+    """Whether a file is not there, empty, or JSON of an object by its first byte; one that cannot be read is let be."""
+    try:
+        if not path.is_file():
+            return True
+        with path.open("rb") as file:
+            return file.read(1) in {b"", b"{"}
+    except OSError:
+        return True
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ContractFile | None:
@@ -113,7 +128,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ContractFi
     from pytest_sparsetol.collect import ContractFile
 
     gate_session(config)
-    return ContractFile.from_parent(parent, path=file_path)
+    # Outside the root pytest's own ids leave out where a file is: its whole path tells it from all others.
+    node_id = None if file_path.is_relative_to(config.rootpath) else file_path.as_posix()
+    return ContractFile.from_parent(parent, path=file_path, nodeid=node_id)
 
 
 def _asked_for(config: pytest.Config, path: Path) -> bool:
@@ -121,8 +138,9 @@ def _asked_for(config: pytest.Config, path: Path) -> bool:
         return True
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         return False
-    named = (config.invocation_params.dir / argument.partition("::")[0] for argument in config.args)
-    return any(path.is_relative_to(folder.resolve()) for folder in named)
+    # Like pytest, without following links: what is collected is called as it was named.
+    named = (os.path.normpath(config.invocation_params.dir / argument.partition("::")[0]) for argument in config.args)
+    return any(path.is_relative_to(folder) for folder in named)
 
 
 def gate_session(config: pytest.Config) -> GateSession:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -125,12 +126,15 @@ class GateSession:
     def locate(self, node_id: str) -> tuple[Contract, Cell] | None:
         """Contract and cell of a node id, None for any other test's."""
         path, _, rest = node_id.partition("::")
-        try:
-            contracts = self.contracts(self.root / path)
-        except ValueError:
-            return None
-        known = ((contract, cell) for contract in contracts for cell in cells(contract))
+        known = ((contract, cell) for contract in self._readable(path) for cell in cells(contract))
         return next((found for found in known if f"{found[1].policy}::{found[1].name}" == rest), None)
+
+    def _readable(self, path: str) -> tuple[Contract, ...]:
+        """Contracts at a path from the root; none where workers alone could read the file."""
+        try:
+            return self.contracts(self.root / path)
+        except ValueError:
+            return ()
 
     def climbed(self, path: str) -> tuple[Contract, list[tuple[Ladder, LadderResult]], list[str]]:
         """The contract at a path from the root, its climbed ladders, and the node ids of those that were not."""
@@ -179,7 +183,7 @@ class GateSession:
         )
 
     def complete(self) -> None:
-        """Give every selected cell that did not run a result that says why; in a shard those of the others too."""
+        """Give all that was selected and did not run a result that says why; in a shard cells of the others too."""
         for node_id in self.selected if self.shard is None else self.shard.owners:
             found = self.locate(node_id)
             if found is None:
@@ -187,21 +191,25 @@ class GateSession:
             if found[1].is_mix:
                 if self.shard is not None:
                     self.mixes[node_id] = self.unweighed(*found, node_id)
+                elif node_id not in self.mixes:
+                    self.mix(*found, node_id)
             elif node_id not in self.results:
                 elsewhere = self.shard is not None and not self.shard.owns(node_id)
                 reason = "it runs in another shard" if elsewhere else "the run ended before it"
                 self.lose(*found, node_id, "UNTESTED", reason)
 
     def _terms(self) -> dict[str, Terms]:
-        """Terms of the contracts that cells or mixes are of, by the contract's path in node ids."""
+        """Terms of the readable contracts that cells or mixes are of, by the contract's path in node ids."""
         paths = dict.fromkeys(node_id.partition("::")[0] for node_id in (*self.results, *self.mixes))
-        return {path: terms_of_all(self.contracts(self.root / path)) for path in paths}
+        return {path: terms_of_all(contracts) for path in paths if (contracts := self._readable(path))}
 
-    def report(self) -> Report:
-        """All that is known by now."""
+    def report(self, errors: Sequence[str] = ()) -> Report:
+        """All that is known by now, and what kept the run from being whole."""
         from pytest_sparsetol.report.jsonfile import Report
 
-        return Report(list(self.results.values()), list(self.mixes.values()), self.evidence, self._terms(), self.shard)
+        return Report(
+            list(self.results.values()), list(self.mixes.values()), self.evidence, self._terms(), self.shard, errors
+        )
 
     def _absent(self, node_id: str) -> tuple[Verdict, str]:
         if node_id in self.selected:

@@ -28,6 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
     from pytest_sparsetol.verdict import without_pass
 
     try:
+        for option, path in (("--json", arguments.json), ("--junitxml", arguments.junitxml)):
+            if path is not None and _is_shard(path):
+                raise ReportError(f"{option} {path} is a shard's report, which would be lost; name another file")
         report = merge({str(path): read_json(path) for path in arguments.reports})
     except SparsetolError as error:
         complain(error)
@@ -38,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = report.frontiers()
     if found:
         sys.stdout.write(f"Models at equal compute\n{equal_compute(found, width=width, colour=colour)}")
+    sys.stdout.writelines(f"{error}\n" for error in report.errors)
     idle = without_pass(results)
     for name in idle:
         sys.stdout.write(f"{name}: nothing passed, so it is red\n")
@@ -53,4 +57,14 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         complain(ReportError(f"{error.filename2 or error.filename} cannot be written: {error.strerror}"))
         return 1
-    return 1 if idle or any(outcome.kind == "failed" for outcome in decided) else 0
+    return 1 if report.errors or idle or any(outcome.kind == "failed" for outcome in decided) else 0
+
+
+def _is_shard(path: Path) -> bool:
+    from pytest_sparsetol.errors import ReportError
+    from pytest_sparsetol.report.jsonfile import read_json
+
+    try:
+        return read_json(path).shard is not None
+    except ReportError:
+        return False

@@ -17,7 +17,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the plan; 1 if the contract or the report is wrong, or if no number of items would do."""
+    """Print the plan; 1 if contract, report or a baseline is wrong, or if no number of items would do."""
     from sparsetol_suites.errors import SuiteError
 
     from pytest_sparsetol.commands.output import complain, output
@@ -33,10 +33,10 @@ def run(arguments: argparse.Namespace) -> int:
         load_conftests(arguments.contract)
         contracts = load_contracts(arguments.contract, arguments.profile)
         known = {} if arguments.report is None else earlier(contracts[0], read_json(arguments.report))
+        plan = plan_release(contracts, arguments.power, known)
     except (SparsetolError, SuiteError, ValueError) as error:
         complain(error)
         return 1
-    plan = plan_release(contracts, arguments.power, known)
     console = output()
     console.print(plan_table(plan))
     console.print()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sparsetol_suites.lengths import show_length
 from sparsetol_suites.located_yaml import Loc, nearest
 
@@ -30,6 +32,11 @@ def check_contract(contract: Contract) -> None:
 
 
 def _check_paths(contract: Contract) -> None:
+    store = Path(contract.spec.baselines, contract.suite.name)
+    for part in (*reversed(store.parents), store):
+        wrong = _no_folder(contract.path.parent / part)
+        if wrong is not None:
+            raise contract.document.error(("baselines",), f"baselines: {part} {wrong}, or name another folder")
     folder = contract.path.parent.resolve()
     if not contract.baselines.resolve().is_relative_to(folder):
         raise contract.document.error(
@@ -41,6 +48,16 @@ def _check_paths(contract: Contract) -> None:
         raise contract.document.error(
             ("certificate",), f"certificate: {named!r} leaves the contract's folder; name a file inside it"
         )
+
+
+def _no_folder(path: Path) -> str | None:
+    """Why a path is no folder, and what to do; None where it is one, or nothing is there, so that it can be made."""
+    try:
+        if path.is_dir() or not (path.is_symlink() or path.exists()):
+            return None
+    except OSError as error:
+        return f"cannot be looked into: {error.strerror or error}; mend that"
+    return "is not a folder; move it"
 
 
 def _check_groups(contract: Contract) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from pytest_sparsetol.distributed.shards import Shard
 from pytest_sparsetol.errors import ReportError
-from pytest_sparsetol.mixing import weigh
+from pytest_sparsetol.mixing import Terms, weigh
 from pytest_sparsetol.report.jsonfile import Report
 from pytest_sparsetol.result import CellResult, Evidence, MixResult, Verdict
+
+T = TypeVar("T", CellResult, MixResult)
 
 
 def merge(named: Mapping[str, Report]) -> Report:
@@ -19,14 +22,15 @@ def merge(named: Mapping[str, Report]) -> Report:
         named: reports by the name that errors call them.
 
     Raises:
-        ReportError: a report of no shard, shards of different runs or contracts, or one shard twice.
+        ReportError: a report of no shard or no cell, shards of different runs or contracts, one shard twice, or a cell
+            or mix that no report tells of.
 
     """
     shards = {name: _shard(name, report) for name, report in named.items()}
     _check(named, shards)
-    first = next(iter(named.values()))
     by_index = {shards[name].index: report for name, report in named.items()}
     of, owners = next(iter(shards.values())).of, next(iter(shards.values())).owners
+    contracts = next(iter(named.values())).contracts
     cells: dict[str, CellResult] = {}
     evidence: dict[str, Evidence] = {}
     for node_id, owner in owners.items():
@@ -40,11 +44,25 @@ def merge(named: Mapping[str, Report]) -> Report:
             cells.update(own)
             evidence[node_id] = report.evidence.get(node_id, Evidence([], [], []))
         elif owner:
-            (left_out,) = [cell for cell in first.cells if cell.node_id == node_id]
+            left_out = _any_of(node_id, (cell for report in named.values() for cell in report.cells))
             cells[node_id] = dataclasses.replace(left_out, reason=f"shard {owner}/{of} is missing")
             evidence[node_id] = Evidence([], [], [])
-    mixes = [_weigh(mix, first, cells, evidence) for mix in first.mixes]
-    return Report(list(cells.values()), mixes, evidence, first.contracts, None)
+    undecided = [
+        _any_of(node_id, (mix for report in named.values() for mix in report.mixes))
+        for node_id, owner in owners.items()
+        if not owner
+    ]
+    mixes = [_weigh(mix, contracts, cells, evidence) for mix in undecided]
+    errors = [f"shard {index}/{of}: {error}" for index, report in by_index.items() for error in report.errors]
+    return Report(list(cells.values()), mixes, evidence, contracts, None, errors)
+
+
+def _any_of(node_id: str, results: Iterable[T]) -> T:
+    """A cell that no report has run, or a mix that none has decided: all tell the same of it."""
+    found = next((result for result in results if result.node_id == node_id), None)
+    if found is None:
+        raise ReportError(f"no report tells of {node_id}, which the run was to decide; run the shards again")
+    return found
 
 
 def _shard(name: str, report: Report) -> Shard:
@@ -57,6 +75,12 @@ def _check(named: Mapping[str, Report], shards: Mapping[str, Shard]) -> None:
     first = next(iter(named))
     indices: dict[int, str] = {}
     for name, shard in shards.items():
+        errors = "".join(f": {error}" for error in named[name].errors[:1])
+        if not shard.owners:
+            raise ReportError(f"{name} holds no cell{errors}")
+        for path in dict.fromkeys(node_id.partition("::")[0] for node_id in shard.owners):
+            if path not in named[name].contracts:
+                raise ReportError(f"{name} lacks the terms that decide the mixes of {path}{errors}")
         if shard.of != shards[first].of:
             raise ReportError(f"{first} is one of {shards[first].of} shards, {name} one of {shard.of}")
         if shard.index in indices:
@@ -69,10 +93,10 @@ def _check(named: Mapping[str, Report], shards: Mapping[str, Shard]) -> None:
 
 
 def _weigh(
-    mix: MixResult, report: Report, cells: Mapping[str, CellResult], evidence: Mapping[str, Evidence]
+    mix: MixResult, contracts: Mapping[str, Terms], cells: Mapping[str, CellResult], evidence: Mapping[str, Evidence]
 ) -> MixResult:
     """Decide a mix from the cells of all shards."""
-    terms = report.contracts[mix.node_id.partition("::")[0]]
+    terms = contracts[mix.node_id.partition("::")[0]]
     nodes = {group: node for group, node in _nodes(mix).items() if node in cells}
     problems: dict[str, tuple[Verdict, str]] = {
         group: ("UNTESTED", "it was deselected") for group in mix.groups if group not in nodes

@@ -9,14 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sparsetol_suites.suite import SuiteTask
 
-from pytest_sparsetol.baseline import BaselineStore, Row
+from pytest_sparsetol.baseline import BaselineStore, Header, Row
 from pytest_sparsetol.cells import Cell
 from pytest_sparsetol.contract import Contract
-from pytest_sparsetol.errors import BaselineError
 from pytest_sparsetol.result import Evidence
 
 GUESS = 0.05
@@ -61,11 +59,16 @@ class Cost:
     seen: bool = False
 
 
+def variation_guessed(why: str) -> Variation:
+    """A plain guess, and why nothing is known."""
+    return Variation(GUESS, 1.0, f"{100 * GUESS:g} % of the scores change (a guess: {why})")
+
+
 def variation_from_baselines(contract: Contract, cell: Cell) -> Variation:
-    """From the dense scores of the cell's tasks, where some are stored."""
+    """From the dense scores of the cell's tasks, where some are stored; raises `BaselineError` as `dense_rows` does."""
     parts = [rows for rows in dense_rows(contract, cell).values() if rows]
     if not parts:
-        return Variation(GUESS, 1.0, f"{100 * GUESS:g} % of the scores change (a guess: no baseline is stored)")
+        return variation_guessed("no baseline is stored")
     # Tasks share a cell's items evenly, and each mean is its own.
     within = [_smoothed([row.score for row in rows]) for rows in parts]
     items = sum(map(len, parts))
@@ -91,12 +94,12 @@ def variation_from_evidence(evidence: Evidence) -> Variation | None:
 
 
 def cost_from_baselines(contract: Contract, cell: Cell) -> Cost:
-    """From the time that recording took, where it is stored."""
+    """From the time that recording took, where it is stored; raises `BaselineError` as `dense_rows` does."""
     seconds = [
-        float(header["recorded"]["seconds_per_item"])
+        header.recorded.seconds_per_item
         for task in contract.suite.of_group(cell.group)
         for header, _ in _stored(contract, task, cell.length)
-        if "seconds_per_item" in header["recorded"]
+        if header.recorded.seconds_per_item is not None
     ]
     if not seconds:
         return Cost(None, "not known (no baseline says; give an earlier run with --report)")
@@ -104,19 +107,15 @@ def cost_from_baselines(contract: Contract, cell: Cell) -> Cost:
 
 
 def dense_rows(contract: Contract, cell: Cell) -> dict[str, list[Row]]:
-    """Stored dense outcomes of the cell's tasks, by the task's name."""
+    """Stored dense outcomes of the cell's tasks, by the task's name; raises `BaselineError` where one is damaged."""
     return {
         task.name: [row for _, rows in _stored(contract, task, cell.length) for row in rows]
         for task in contract.suite.of_group(cell.group)
     }
 
 
-def _stored(contract: Contract, task: SuiteTask, length: int) -> list[tuple[dict[str, Any], list[Row]]]:
-    try:
-        return BaselineStore(contract.baselines, contract.suite.name).stored(task.name, length, task.fingerprint)
-    except BaselineError:
-        # The cell says so when it runs.
-        return []
+def _stored(contract: Contract, task: SuiteTask, length: int) -> list[tuple[Header, list[Row]]]:
+    return BaselineStore(contract.baselines, contract.suite.name).stored(task.name, length, task.fingerprint)
 
 
 def _smoothed(scores: Sequence[float]) -> float:

@@ -10,7 +10,8 @@ from sparsetol_suites.lengths import show_length
 
 from pytest_sparsetol.cells import MIX, Cell, planned_items
 from pytest_sparsetol.contract import Contract
-from pytest_sparsetol.planning.assumptions import variation_from_baselines
+from pytest_sparsetol.errors import BaselineError
+from pytest_sparsetol.planning.assumptions import Variation, variation_from_baselines, variation_guessed
 from pytest_sparsetol.result import points
 from pytest_sparsetol.statistics.power import POWER, resolved, resolved_by_mix
 
@@ -63,7 +64,7 @@ def _outlooks(contract: Contract) -> Iterator[Outlook]:
         parts: list[tuple[float, float, float]] = []
         for group, weight in contract.spec.mix.items():
             items = planned_items(contract, group)
-            variation = variation_from_baselines(contract, Cell("", group, length))
+            variation = _variation(contract, Cell("", group, length))
             draws = items / variation.size
             loss = resolved(draws, variation.variance, gate.confidence)
             yield Outlook(group, length, items, gate.threshold(group), loss, variation.basis)
@@ -71,6 +72,14 @@ def _outlooks(contract: Contract) -> Iterator[Outlook]:
             parts.append((weight, draws, variation.variance))
         loss = resolved_by_mix(parts, gate.confidence)
         yield Outlook(MIX, length, planned, gate.mix_threshold(), loss, "its groups vary as assumed of them")
+
+
+def _variation(contract: Contract, cell: Cell) -> Variation:
+    try:
+        return variation_from_baselines(contract, cell)
+    except BaselineError as error:
+        # Cells that need it say so when they run: what is damaged can be recorded anew, and the others go on.
+        return variation_guessed(str(error))
 
 
 def statement(contract: Contract) -> str:

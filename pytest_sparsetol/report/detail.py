@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from sparsetol_suites.lengths import show_length
+
 from pytest_sparsetol.baseline import RECORD_OPTION
 from pytest_sparsetol.planning.outlook import RUNS
 from pytest_sparsetol.result import CellResult, MixResult, points
@@ -42,11 +44,13 @@ def describe_cell(result: CellResult) -> Iterator[str]:
 
 
 def describe_mix(result: MixResult) -> Iterator[str]:
-    """Interval and weights."""
+    """Interval, weights, and how to run it with its groups, without which it cannot be decided."""
     if result.degradation is not None:
         yield f"  loss         {_interval(result)}"
         yield from _resolution(result)
     yield f"  traffic      {', '.join(f'{group} {100 * share:g} %' for group, share in result.groups.items())}"
+    deployment = result.node_id.rpartition("::")[0]
+    yield f"  again        pytest {deployment!r} -k '[{show_length(result.length)}]'"
 
 
 def _recall(phase: str, recall: dict[str, Any]) -> str:

@@ -32,6 +32,7 @@ class Report:
         evidence: paired outcomes behind the cells, by node id.
         contracts: terms of the contracts, by their path in node ids.
         shard: the part of a run that this is, None for a whole one.
+        errors: what kept the run from being whole, besides UNTESTED results; a run with one is red.
 
     """
 
@@ -40,6 +41,7 @@ class Report:
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     contracts: Mapping[str, Terms] = field(default_factory=dict)
     shard: Shard | None = None
+    errors: Sequence[str] = ()
 
     def frontiers(self) -> list[Frontier]:
         """Models of one contract side by side at equal cost."""
@@ -51,6 +53,7 @@ def write_json(path: Path, report: Report) -> None:
     """Write all results in one step, cells and mixes in the order of their node ids."""
     head = {
         "schema": SCHEMA,
+        "errors": list(report.errors),
         "cells": [dataclasses.asdict(result) for result in sorted(report.cells, key=lambda result: result.node_id)],
         "mix": [dataclasses.asdict(mix) for mix in sorted(report.mixes, key=lambda mix: mix.node_id)],
         "equal_compute": [dataclasses.asdict(found) for found in report.frontiers()],
@@ -92,6 +95,7 @@ def read_json(path: Path) -> Report:
             {node_id: _made(Evidence, entry) for node_id, entry in raw.get("evidence", {}).items()},
             {path: _made(Terms, entry) for path, entry in raw.get("contracts", {}).items()},
             Shard(**raw["shard"]) if raw.get("shard") else None,
+            [str(error) for error in raw.get("errors", [])],
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise ReportError(f"report {path} lacks what this version reads: {error}") from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from tests.plugin.running import edit
@@ -42,6 +44,34 @@ def test_files_that_are_no_contract(project: pytest.Pytester, content: bytes) ->
     (project.path / "sparsetol.yaml").write_bytes(content)
 
     one_error(project.runpytest_inprocess("sparsetol.yaml", *QUIET), "sparsetol.yaml:")
+
+
+@pytest.mark.parametrize("occupied", ["notes", "notes/deep", "notes/deep/agreement"])
+@pytest.mark.parametrize("option", [(), ("--sparsetol-record",)])
+def test_a_folder_of_baselines_that_is_none(project: pytest.Pytester, occupied: str, option: tuple[str, ...]) -> None:
+    edit(project, "suite:", "baselines: notes/deep\nsuite:")
+    (project.path / occupied).parent.mkdir(parents=True, exist_ok=True)
+    (project.path / occupied).write_text("text")
+
+    said = f"sparsetol.yaml:3:12: baselines: {occupied} is not a folder; move it, or name another folder"
+    one_error(project.runpytest_inprocess("sparsetol.yaml", *option, *QUIET), said)
+
+
+def test_a_folder_of_baselines_that_nobody_can_look_into(project: pytest.Pytester) -> None:
+    # Of all that a file system refuses, names that are too long are refused to every user.
+    name = 300 * "a"
+    edit(project, "name: agreement", f"name: {name}", "suite.yaml")
+
+    said = f"sparsetol.yaml:1:1: baselines: baselines/{name} cannot be looked into: File name too long; mend that"
+    one_error(project.runpytest_inprocess("sparsetol.yaml", *QUIET), said)
+
+
+def test_a_folder_of_baselines_that_is_a_link_to_itself(project: pytest.Pytester) -> None:
+    shutil.rmtree(project.path / "baselines")
+    (project.path / "baselines").symlink_to("baselines")
+
+    said = "sparsetol.yaml:1:1: baselines: baselines is not a folder; move it, or name another folder"
+    one_error(project.runpytest_inprocess("sparsetol.yaml", *QUIET), said)
 
 
 def one_error(result: pytest.RunResult, said: str) -> None:

@@ -162,3 +162,16 @@ def test_options_and_what_is_wrong(project: pytest.Pytester, capsys: pytest.Capt
         assert f"'{power}' is not a share of runs of at least 0.5 and under 1" in capsys.readouterr().err
     edit(project, "max_degradation: 0.10", "max_degradation: 0.01")
     assert plan_of(path) == 1
+
+
+def test_a_damaged_baseline_is_one_error(project: pytest.Pytester, capsys: pytest.CaptureFixture[str]) -> None:
+    (path,) = (project.path / "baselines").rglob("one-256-*.jsonl")
+    path.write_bytes(path.read_bytes() + b"\xff\n")
+    line = path.read_bytes().count(b"\n")
+
+    assert plan_of(str(project.path / "sparsetol.yaml")) == 1
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"baseline {path}, line {line}, is damaged: byte 0xff is not UTF-8; restore it ")
+    assert len(captured.err.splitlines()) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 
@@ -37,6 +39,15 @@ def test_contracts_are_collected_where_named(with_a_unit_test: pytest.Pytester, 
         "mix[256]",
     ]
     assert "not collected" not in result.stdout.str()
+
+
+@pytest.mark.parametrize("named", ["link.sparsetol.yaml", "linked/sparsetol.yaml", "linked", "linked/../linked"])
+def test_contracts_are_collected_through_links(project: pytest.Pytester, named: str) -> None:
+    shutil.copytree(project.path, project.path / "real")
+    (project.path / "linked").symlink_to("real")
+    (project.path / "link.sparsetol.yaml").symlink_to("sparsetol.yaml")
+
+    assert len(collected(project.runpytest_inprocess("--co", named))) == 6
 
 
 def test_the_ini_file_can_say_always(with_a_unit_test: pytest.Pytester) -> None:

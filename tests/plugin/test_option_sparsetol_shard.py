@@ -89,6 +89,19 @@ def test_a_missing_shard_is_red_and_named(project: pytest.Pytester, capsys: pyte
     assert f"{lost['group']}: shard 2/2 is missing" in mix["reason"]
 
 
+@pytest.mark.parametrize("option", ["--json", "--junitxml"])
+def test_a_shards_report_is_not_written_over(
+    project: pytest.Pytester, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    shard(project, "1/2", "-k", "safe")
+    shutil.copy("shard-1-2.json", "copy.json")
+    capsys.readouterr()
+
+    assert main(["merge", option, "shard-1-2.json", "copy.json"]) == 1
+    assert f"{option} shard-1-2.json is a shard's report, which would be lost" in capsys.readouterr().err
+    assert Path("shard-1-2.json").read_text() == Path("copy.json").read_text()
+
+
 def test_deselected_groups_leave_the_merged_mix_untested(project: pytest.Pytester) -> None:
     for part in ("1/2", "2/2"):
         shard(project, part, "-k", "not multi")
@@ -138,6 +151,61 @@ def test_reports_that_do_not_go_together(project: pytest.Pytester, capsys: pytes
     ):
         assert main(["merge", "shard-1-2.json", other]) == 1
         assert text in capsys.readouterr().err
+
+
+def test_parts_without_a_cell_are_refused(project: pytest.Pytester, capsys: pytest.CaptureFixture[str]) -> None:
+    shard(project, "1/1", "-k", "gone")
+    capsys.readouterr()
+    assert main(["merge", *reports(project)]) == 1
+    assert "shard-1-1.json holds no cell: no cell was collected or selected" in capsys.readouterr().err
+
+    edit(project, "suite:", "suit:")
+    shard(project, "1/1")
+    capsys.readouterr()
+    assert main(["merge", *reports(project)]) == 1
+    assert (
+        "shard-1-1.json holds no cell: sparsetol.yaml was not collected: sparsetol.yaml:3:1: "
+        in capsys.readouterr().err
+    )
+
+
+def test_what_went_wrong_in_a_part_is_kept_and_red(
+    project: pytest.Pytester, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.makepyfile(test_unit="import gone")
+    options = ("test_unit.py", "--continue-on-collection-errors")
+    shard(project, "1/2", "-k", "safe")
+    shard(project, "2/2", "-k", "safe", *options)
+    capsys.readouterr()
+
+    assert main(["merge", *reports(project), "--json", "merged.json"]) == 1
+
+    (error,) = json.loads((project.path / "merged.json").read_text())["errors"]
+    assert error.startswith("shard 2/2: test_unit.py was not collected: ")
+    said = capsys.readouterr().out
+    assert error in said
+    assert "PASS     safe        mix[256]" in said
+    assert "FAILED" not in said
+
+
+def test_mixes_and_lost_cells_come_from_any_report_that_has_them(
+    project: pytest.Pytester, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for part in ("1/3", "2/3"):
+        shard(project, part, "-k", "safe")
+    first = project.path / "shard-1-3.json"
+    report = json.loads(first.read_text())
+    own = [cell for cell in report["cells"] if report["shard"]["owners"][cell["node_id"]] == 1]
+    first.write_text(json.dumps({**report, "mix": [], "cells": own}))
+    capsys.readouterr()
+
+    assert main(["merge", *reports(project), "--json", "merged.json"]) == 0
+    assert decided(project.path / "merged.json")["sparsetol.yaml::safe::mix[256]"]["verdict"] == "PASS"
+
+    (project.path / "shard-2-3.json").unlink()
+    capsys.readouterr()
+    assert main(["merge", str(first)]) == 1
+    assert "no report tells of sparsetol.yaml::safe::" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["3/2", "0/2", "2", "a/b", "1/-2"])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_sparsetol.cli import main
 from tests.plugin.running import edit
 from tests.plugin.test_imports import loaded
 
@@ -120,19 +121,53 @@ def test_a_sweep_climbs_it(own: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*1 of 2 ladders were climbed (not vertical_slash::sweep*"])
 
 
-def test_a_conftest_that_only_workers_load_is_red_and_said(own: pytest.Pytester) -> None:
-    """pytest loads the conftest.py of a folder below the arguments' when it collects, which workers alone do."""
+@pytest.fixture
+def below(own: pytest.Pytester) -> pytest.Pytester:
+    """The project in a folder below the arguments': pytest loads its conftest.py as it collects, in workers alone."""
     inner = own.path / "inner"
     inner.mkdir()
     for entry in list(own.path.iterdir()):
         if entry != inner:
             shutil.move(entry, inner / entry.name)
     edit(own, "method: latest, sparsity: 0.5", "method: latest, sparsity: 0.0", "inner/sparsetol.yaml")
+    return own
 
-    result = own.runpytest_subprocess("--sparsetol", "-k", "safe", "-n", "1")
+
+def test_a_conftest_that_only_workers_load_is_red_and_said(
+    below: pytest.Pytester, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--sparsetol-shard", "1/1", "--sparsetol-json", "shard.json")
+    for more in ((), ("--sparsetol-json", "report.json"), options):
+        result = below.runpytest_subprocess("--sparsetol", "-k", "safe", "-n", "1", *more)
+
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.stdout.fnmatch_lines(["its mixes were not weighed, so it is red: */inner/*: unknown task 'agreement'*"])
+        assert "Traceback" not in result.stderr.str()
+
+    report = json.loads((below.path / "report.json").read_text())
+    (error,) = report["errors"]
+    assert error.startswith("its mixes were not weighed, so it is red: ")
+    assert "unknown task 'agreement'" in error
+    assert [(cell["group"], cell["verdict"]) for cell in report["cells"]] == [
+        ("multi_qa", "PASS"),
+        ("single_qa", "PASS"),
+    ]
+    assert report["mix"] == []
+    capsys.readouterr()
+    assert main(["merge", "shard.json"]) == 1
+    assert "shard.json lacks the terms that decide the mixes of inner/sparsetol.yaml: " in capsys.readouterr().err
+
+
+def test_a_sweep_with_a_conftest_that_only_workers_load_is_red_and_said(below: pytest.Pytester) -> None:
+    edit(below, "max_degradation: 0.10", "max_degradation: 0.30", "inner/sparsetol.yaml")
+    with Path(below.path, "inner", "sparsetol.yaml").open("a") as file:
+        file.write("sweep: {levels: [0.5]}\n")
+
+    result = below.runpytest_subprocess("--sparsetol", "--sparsetol-sweep", "-n", "1")
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["its mixes were not weighed, so it is red: */inner/*: unknown task 'agreement'*"])
+    result.stdout.fnmatch_lines(["inner/sparsetol.yaml: no certificate: */inner/*: unknown task 'agreement'*"])
+    assert "Traceback" not in result.stderr.str()
 
 
 def test_the_example_passes_the_shared_tests() -> None:

@@ -47,6 +47,23 @@ def test_without_a_baseline_the_guess_is_said(project: pytest.Pytester) -> None:
     assert "Assumed of single_qa[256]: 5 % of the scores change (a guess: no baseline is stored)" in result.stdout.str()
 
 
+def test_a_damaged_baseline_is_named_and_its_own_cells_are_errors(project: pytest.Pytester) -> None:
+    (path,) = (project.path / "baselines").rglob("one-256-*.jsonl")
+    path.write_bytes(path.read_bytes().replace(b'"sha256"', b'"sha265"'))
+    said = f"baseline {path}, line 1, is damaged: sha256: "
+
+    result = project.runpytest_inprocess("sparsetol.yaml", "--co", "-q")
+    assert result.ret == pytest.ExitCode.OK
+    assert f"Assumed of single_qa[256]: 5 % of the scores change (a guess: {said}" in result.stdout.str()
+
+    result, cells = run(project, "-k", "safe")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "Traceback" not in result.stdout.str()
+    assert cells["safe::single_qa[256]"]["verdict"] == "ERROR"
+    assert cells["safe::single_qa[256]"]["reason"].startswith(said)
+    assert cells["safe::multi_qa[256]"]["verdict"] == "PASS"
+
+
 def test_warnings_as_errors_still_collect_unless_they_are_named(project: pytest.Pytester) -> None:
     result = project.runpytest_subprocess("sparsetol.yaml", "--co", "-q", "-W", "error")
     assert result.ret == pytest.ExitCode.OK

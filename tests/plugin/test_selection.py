@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import pytest
 
 
@@ -54,3 +57,20 @@ def test_collecting_only_decides_nothing_and_writes_nothing(project: pytest.Pyte
     assert result.ret == pytest.ExitCode.OK
     assert not (project.path / "report.json").exists()
     assert "verdict" not in result.stdout.str()
+
+
+@pytest.mark.parametrize("named", ["project/sparsetol.yaml", "project"])
+def test_a_contract_outside_the_root_is_named_by_its_whole_path(project: pytest.Pytester, named: str) -> None:
+    shutil.copytree(project.path, project.path / "project")
+    project.mkdir("root")
+    options = ("--rootdir", "root", "--sparsetol-json", "report.json")
+
+    result = project.runpytest_inprocess(named, *options)
+
+    result.assert_outcomes(passed=3, failed=3)
+    report = json.loads((project.path / "report.json").read_text())
+    path = str(project.path / "project" / "sparsetol.yaml")
+    assert list(report["contracts"]) == [path]
+    assert {entry["node_id"].partition("::")[0] for entry in (*report["cells"], *report["mix"])} == {path}
+    assert f"  again        pytest '{path}::harsh::single_qa[256]'" in result.outlines
+    project.runpytest_inprocess(named, *options, "--lf").assert_outcomes(failed=3)

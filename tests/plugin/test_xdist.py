@@ -57,3 +57,17 @@ def test_a_worker_that_dies_is_an_error_in_the_mix(project: pytest.Pytester) -> 
     verdicts = [cells[f"sparsetol.yaml::safe::{name}[256]"]["verdict"] for name in ("single_qa", "multi_qa", "mix")]
     assert sorted(verdicts[:2]) == ["ERROR", "UNTESTED"]
     assert verdicts[2] == "ERROR"
+
+
+def test_a_contract_outside_the_root_is_weighed_as_any_other(project: pytest.Pytester) -> None:
+    shutil.copytree(project.path, project.path / "project")
+    project.mkdir("root")
+
+    options = ("--rootdir", "root", "--sparsetol-json", "report.json", "-n", "1", "-k", "safe")
+    result = project.runpytest_subprocess("project/sparsetol.yaml", *options)
+
+    assert result.ret == pytest.ExitCode.OK
+    report = json.loads((project.path / "report.json").read_text())
+    assert [(mix["node_id"], mix["verdict"]) for mix in report["mix"]] == [
+        (f"{project.path}/project/sparsetol.yaml::safe::mix[256]", "PASS")
+    ]

@@ -9,8 +9,9 @@ causal half). `whole` is selection, lists and attention. Times are medians of CU
 compared. Each result is checked against float64 on some rows before it is timed. Rows are written as they are measured,
 so that a run that is cut short loses nothing; no further row begins after --seconds. Libraries that are not installed
 are named in a row of their own. `graph` is a replay of the whole operation as a CUDA graph: without it, short prompts
-are as slow as the host launches kernels. Rows of ours that end in "key-head lists" choose and attend one list for the
-4 query heads of each key head, of as many blocks: another selection than that of the libraries' rows beside them.
+are as slow as the host launches kernels. `by turns` times these beside dense, in rounds. Rows of ours that end in
+"key-head lists" choose and attend one list for the 4 query heads of each key head, of as many blocks: another selection
+than that of the libraries' rows beside them.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ HEADS, KEY_HEADS, SIZE = 32, 8, 128
 LIBRARIES = ("fa3-fwd", "flash-attn-4", "nvidia-cutlass-dsl", "quack-kernels")
 LENGTHS = (4096, 8192, 32768, 131072)
 SPARSITIES = (0.5, 0.8, 0.9, 0.95)
+SHORT = 8192
+"""Prompts up to here take as long as the host launches kernels, whose clock moves: they are also timed by turns."""
+ROUNDS = 9
 SMALLER_BLOCKS_AT = 32768
 """Length at which blocks of 64, 32 and 16 are measured."""
 TOLERANCE = 1e-2
@@ -297,11 +301,31 @@ def ours(record: Record, lists: Lists) -> None:
     for backend in dict.fromkeys((best, Backend.TRITON)):
         timed(record, f"ours, {backend}{marked}", lists, functools.partial(lists.attend, backend))
     timed(record, f"ours, whole, {best}{marked}", lists, lists.whole)
-    if prompt.length <= 8192:
+    if prompt.length <= SHORT:
         row = {"what": f"ours, whole, {best}{marked}, graph"} | where
         record.attempt(lambda: record.add(**row, ms=round(milliseconds(graphed(lists.whole)), 4)), **row)
     chosen = {"what": f"our selection{marked}"} | where
     record.attempt(lambda: record.add(**chosen, ms=round(milliseconds(lists.select), 4)), **chosen)
+
+
+def by_turns(record: Record, lists: Lists, fa3: Any) -> None:
+    """The whole operation and FlashAttention-3 dense, one after the other in each of some rounds: medians of these."""
+    prompt = lists.prompt
+    q, k, v = (tensor.transpose(1, 2) for tensor in (prompt.query, prompt.key, prompt.value))
+    row = {"what": "whole by turns with dense", "length": prompt.length, "block": lists.block, "sparsity": lists.held}
+
+    def run() -> None:
+        dense_ms, ms = [], []
+        for _ in range(ROUNDS):
+            dense_ms.append(milliseconds(lambda: fa3.flash_attn_func(q, k, v, causal=True), spend=15))
+            ms.append(milliseconds(lists.whole, spend=15))
+        record.add(
+            **row, ms=round(statistics.median(ms), 4), dense_ms=round(statistics.median(dense_ms), 4), rounds=ROUNDS,
+            ms_range=[round(min(ms), 4), round(max(ms), 4)],
+            dense_ms_range=[round(min(dense_ms), 4), round(max(dense_ms), 4)],
+        )  # fmt: skip
+
+    record.attempt(run, **row)
 
 
 def tune(record: Record, prompt: Prompt, block: int) -> None:
@@ -379,7 +403,7 @@ def table(rows: list[dict[str, Any]]) -> None:
         key = (row["length"], row.get("block"), row.get("sparsity"))
         ratios = [
             f"{against / row['ms']:.2f}" if against else ""
-            for against in (dense_of.get(row["length"]), *(peers.get((name, *key)) for name in
+            for against in (row.get("dense_ms", dense_of.get(row["length"])), *(peers.get((name, *key)) for name in
                             ("FlexAttention", "FlashAttention-4")))
         ]  # fmt: skip
         print(
@@ -395,6 +419,8 @@ def measure(record: Record, length: int, fa3: Any, fa4: Any, quick: bool) -> Non
     lists = [Lists(prompt, 128, sparsity) for sparsity in SPARSITIES]
     for each in lists:
         ours(record, each)
+        if fa3 is not None and length <= SHORT:
+            by_turns(record, each, fa3)
     if fa4 is not None:
         for each in lists:
             flash4(record, each, fa4)

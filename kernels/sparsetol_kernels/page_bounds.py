@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sparsetol_kernels.backend import triton_serves
+from sparsetol_kernels.backend import checking_indices, triton_serves
 from sparsetol_kernels.custom_operator import define_operator
 from sparsetol_kernels.errors import InputError, require
+from sparsetol_kernels.sequences import check_sequences
 
 _NAME = "update_page_bounds"
 
@@ -33,11 +34,14 @@ def update_page_bounds(
         page_size: tokens of a page.
 
     Raises:
-        InputError: a wrong shape, dtype or device.
+        InputError: a wrong shape, dtype or device; `starts` and `lengths` out of range only where
+            SPARSETOL_KERNELS_DEBUG=1, which waits for the device, and undefined behaviour without it.
 
     """
     check_bounds(_NAME, low, high, key, starts, lengths, page_size)
     require(new >= 1, _NAME, lambda: f"new {new} must be at least 1 token")
+    if checking_indices():
+        check_sequences(_NAME, starts, lengths, key.shape[2], least=0)
     torch.ops.sparsetol.update_page_bounds(low, high, key, starts, lengths, new, page_size)
 
 

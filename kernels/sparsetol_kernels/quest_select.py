@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sparsetol_kernels.backend import triton_serves
+from sparsetol_kernels.backend import checking_indices, triton_serves
 from sparsetol_kernels.custom_operator import define_operator
-from sparsetol_kernels.errors import require, require_alike
+from sparsetol_kernels.errors import InputError, require, require_alike
 from sparsetol_kernels.page_bounds import check_bounds, update_page_bounds_reference
 from sparsetol_kernels.quest import quest_page_scores
+from sparsetol_kernels.sequences import check_sequences
 
 _NAME = "quest_select"
 
@@ -53,13 +54,14 @@ def quest_select(
         `[batch, key heads]`, how many count: what `sparse_decode_attention` takes.
 
     Raises:
-        InputError: a wrong shape, dtype or device.
+        InputError: a wrong shape, dtype or device; `budget`, `starts` and `lengths` out of range only where
+            SPARSETOL_KERNELS_DEBUG=1, which waits for the device, and undefined behaviour without it.
 
     """
     check_bounds(_NAME, low, high, key, starts, lengths, page_size)
     batch, heads, _, size = key.shape
     require(
-        query.dim() == 3 and (query.shape[0], query.shape[2]) == (batch, size) and query.shape[1] % heads == 0,
+        query.dim() == 3 and (query.shape[0], query.shape[2]) == (batch, size) and query.shape[1] % max(heads, 1) == 0,
         _NAME,
         lambda: (
             f"query {tuple(query.shape)} does not fit key {tuple(key.shape)}: batch and head size must be equal, and "
@@ -76,6 +78,10 @@ def quest_select(
         ),
     )
     require(most >= 1, _NAME, lambda: f"most {most} must be at least 1: the current page is always read")
+    if checking_indices():
+        check_sequences(_NAME, starts, lengths, key.shape[2], least=1)
+        for sequence in (budget < 0).nonzero().flatten().tolist()[:1]:
+            raise InputError(f"{_NAME}: budget[{sequence}] is {int(budget[sequence])}, must be at least 0 pages")
     out: tuple[Tensor, Tensor] = torch.ops.sparsetol.quest_select(
         query, key, low, high, budget, starts, lengths, page_size, most
     )

@@ -8,6 +8,7 @@ from torch import Tensor
 from sparsetol_kernels.backend import Backend, checking_indices, triton_serves
 from sparsetol_kernels.custom_operator import define_operator
 from sparsetol_kernels.errors import InputError, require, require_scale
+from sparsetol_kernels.sequences import check_sequences
 
 _NAME = "sparse_decode_attention"
 DTYPES = (torch.bfloat16, torch.float16, torch.float32)
@@ -240,13 +241,8 @@ def _check(
 
 
 def _check_numbers(key: Tensor, index: Tensor, count: Tensor, starts: Tensor, lengths: Tensor, page_size: int) -> None:
-    capacity, most = key.shape[2], index.shape[2]
-    for sequence, (start, length) in enumerate(zip(starts.tolist(), lengths.tolist(), strict=True)):
-        if start < 0 or length < 0 or start + length > capacity:
-            raise InputError(
-                f"{_NAME}: sequence {sequence} starts at {start} and has {length} tokens, which must lie within the "
-                f"cache's {capacity}"
-            )
+    check_sequences(_NAME, starts, lengths, key.shape[2], least=0)
+    most = index.shape[2]
     for sequence, head in ((count < 0) | (count > most)).nonzero().tolist():
         found = int(count[sequence, head])
         raise InputError(f"{_NAME}: count[{sequence}, {head}] is {found}, must be 0 to {most}")
@@ -258,3 +254,7 @@ def _check_numbers(key: Tensor, index: Tensor, count: Tensor, starts: Tensor, le
             f"{_NAME}: index[{sequence}, {head}, {entry}] is {found}; sequence {sequence} has pages 0 to "
             f"{int(pages[sequence]) - 1} ({int(lengths[sequence])} tokens, {page_size} a page)"
         )
+    # Entries that do not count are made different from all others.
+    ordered = index.where(counted, -1 - torch.arange(most, device=index.device)).sort(dim=-1).values
+    for sequence, head, entry in (ordered[..., 1:] == ordered[..., :-1]).nonzero().tolist():
+        raise InputError(f"{_NAME}: index[{sequence}, {head}] holds {int(ordered[sequence, head, entry])} twice")

@@ -244,6 +244,7 @@ WRONG = {
     "a page too far": (lambda b: {"lengths": b.lengths // 2}, r"index\[0, 0, \d\] is \d; sequence 0 has pages 0 to 4"),
     "more than the list": (lambda b: {"count": b.count + 1}, r"count\[0, 0\] is 11, must be 0 to 10"),
     "beyond the cache": (lambda b: {"starts": b.starts + 1}, "sequence 0 starts at 1 and has 150 tokens.*cache's 150"),
+    "a page twice": (lambda b: {"index": b.index * 0, "count": b.count.clamp(max=2)}, r"index\[0, 0\] holds 0 twice"),
 }
 
 

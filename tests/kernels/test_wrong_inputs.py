@@ -10,6 +10,8 @@ from sparsetol_kernels.block_selection import select_blocks
 from sparsetol_kernels.block_sparse_attention import block_sparse_attention
 from sparsetol_kernels.errors import InputError
 from sparsetol_kernels.line_budget import lines_that_fit
+from sparsetol_kernels.page_bounds import update_page_bounds
+from sparsetol_kernels.quest_select import quest_select
 from sparsetol_kernels.snapkv import snapkv_scores
 from sparsetol_kernels.sparse_decode import sparse_decode_attention
 from sparsetol_kernels.vertical_slash import vertical_slash_scores
@@ -89,3 +91,25 @@ def test_budgets_of_lines() -> None:
         lines_that_fit(ranks, ranks, 4, block=0)
     with pytest.raises(InputError, match=r"column_rank has shape \[2, 0\]; none may be 0"):
         lines_that_fit(ranks[:, :0], ranks[:, :0], 4, block=16)
+
+
+def test_sequences_and_budgets_of_quest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARSETOL_KERNELS_DEBUG", "1")
+    query, key = torch.zeros(2, 4, 16), torch.zeros(2, 2, 40, 16)
+    low, high = torch.zeros(2, 2, 2, 5, 16)
+    right = {
+        "starts": torch.tensor([0, 3], dtype=torch.int32), "lengths": torch.tensor([40, 37], dtype=torch.int32),
+        "budget": torch.tensor([2, 0], dtype=torch.int32),
+    }  # fmt: skip
+    for name, numbers, message in (
+        ("starts", [0, -1], "sequence 1 starts at -1 and has 37 tokens"),
+        ("starts", [1, 3], "sequence 0 starts at 1 and has 40 tokens, which must be at least .* within the cache's 40"),
+        ("lengths", [40, -2], "sequence 1 starts at 3 and has -2 tokens"),
+        ("budget", [2, -1], r"budget\[1\] is -1, must be at least 0 pages"),
+    ):
+        given = right | {name: torch.tensor(numbers, dtype=torch.int32)}
+        with pytest.raises(InputError, match=f"quest_select: {message}"):
+            quest_select(query, key, low, high, given["budget"], given["starts"], given["lengths"], page_size=8, most=3)
+        if name != "budget":
+            with pytest.raises(InputError, match=f"update_page_bounds: {message}"):
+                update_page_bounds(low, high, key, given["starts"], given["lengths"], new=1, page_size=8)

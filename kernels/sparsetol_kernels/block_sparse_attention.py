@@ -203,17 +203,16 @@ def _check(
 def _check_indices(index: Tensor, count: Tensor, block: int, length: int, starts: Tensor | None) -> None:
     row_block = torch.arange(index.shape[2], device=index.device)[:, None]
     place = torch.arange(index.shape[3], device=index.device)
-    if starts is not None:
-        inside = bool(((starts >= 0) & (starts < length)).all())
-        require(inside, _NAME, lambda: f"starts must be at least 0 and under {length}")
     first = torch.zeros_like(count[:, 0, 0]) if starts is None else starts
+    for sequence in ((first < 0) | (first >= length)).nonzero().flatten().tolist():
+        raise InputError(f"{_NAME}: starts[{sequence}] is {int(first[sequence])}; wanted 0 to {length - 1}")
     used = (row_block.flatten() * block < (length - first)[:, None])[:, None]
     short = (count >= 0) & (count <= index.shape[3])
-    require(
-        bool((short | ~used).all()),
-        _NAME,
-        lambda: f"block_count must be 0 to {index.shape[3]}, the entries of block_index",
-    )
+    for sequence, head, row in (~short & used).nonzero().tolist():
+        raise InputError(
+            f"{_NAME}: block_count[{sequence}, {head}, {row}] is {int(count[sequence, head, row])}; wanted 0 to "
+            f"{index.shape[3]}, the entries of block_index"
+        )
     real = (place < count[..., None]) & used[..., None]
     wrong = real & ((index < 0) | (index > row_block))
     wrong[..., 1:] |= real[..., 1:] & (index[..., 1:] <= index[..., :-1])

@@ -273,6 +273,17 @@ def test_debugging_refuses_indices(
         block_sparse_attention(**call(block_index=index, block_count=count))  # type: ignore[arg-type]  # mixed values
 
 
+def test_debugging_refuses_counts_and_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARSETOL_KERNELS_DEBUG", "1")
+    index, count = random_blocks(4, 100, 16, 1.0)
+    count[0, 2, 5] = index.shape[3] + 1
+
+    with pytest.raises(InputError, match=rf"block_count\[0, 2, 5\] is {count[0, 2, 5]}; wanted 0 to {index.shape[3]}"):
+        block_sparse_attention(**call(block_index=index, block_count=count))  # type: ignore[arg-type]  # mixed values
+    with pytest.raises(InputError, match=r"starts\[0\] is 100; wanted 0 to 99"):
+        block_sparse_attention(**call(starts=torch.tensor([100], dtype=torch.int32)))  # type: ignore[arg-type]  # likewise
+
+
 def test_a_backend_that_cannot_compute_the_call_is_refused() -> None:
     tensor = torch.zeros(1, 1, 10, 16, dtype=torch.float64)
 

@@ -354,6 +354,8 @@ MIXES = (
     MixPoint("the largest group holds, the others lose", (0.01, 0.09, 0.15, 0.15), (0.03, 0.12, 0.2, 0.2), 100),
     MixPoint("one loss for all, few items", (0.1,) * 4, (0.15,) * 4, 40, 0.1),
     MixPoint("two groups stop early at a loss near theirs", (0.04, 0.12, 0.12, 0.12), (0.06, 0.14, 0.14, 0.14), 200),
+    MixPoint("one loss for all, many items", (0.01,) * 4, (0.012,) * 4, 420, 0.01),
+    MixPoint("one loss for all, most items", (0.02,) * 4, (0.03,) * 4, 1000, 0.02),
 )
 
 

@@ -31,12 +31,15 @@ class FinishedCells:
     folder: Path | None
 
     def load(self, key: str) -> tuple[CellResult, Evidence] | None:
-        """The cell's result, None where it was not finished."""
+        """The cell's result, None where it was not finished, or where its file is damaged: then it runs once more."""
         path = self._path(key)
         if path is None or not path.exists():
             return None
-        parts = json.loads(path.read_text(encoding="utf-8"))
-        return CellResult(**parts["result"]), Evidence(**parts["evidence"])
+        try:
+            parts = json.loads(path.read_text(encoding="utf-8"))
+            return CellResult(**parts["result"]), Evidence(**parts["evidence"])
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
 
     def save(self, key: str, result: CellResult, evidence: Evidence) -> None:
         """Keep a cell."""

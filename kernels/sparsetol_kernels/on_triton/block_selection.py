@@ -115,6 +115,7 @@ def _list_best(score, wanted, row, head, Index, blocks, most, WIDE: tl.constexpr
 def best_blocks(Scores, Counts, Index, Listed, blocks, most, WIDE: tl.constexpr):
     """Grid: (row blocks, rows of heads). Lists by `Scores`, float32 `[heads, blocks, blocks]`."""
     row, head = tl.program_id(0), tl.program_id(1).to(tl.int64)
+    # Loaded before the scores: behind them, in `_list_best`, 8,192 scores spill registers.
     wanted = tl.load(Counts + row)
     tl.store(Listed + head * blocks + row, wanted)
     block = tl.arange(0, WIDE)
